@@ -1,0 +1,113 @@
+/**
+ * The ledger on one machine: a file of records, one JSON object a line, each with a checksum of the text before it.
+ * A record is there once its line, newline included, is on the disk; a line without its newline was cut off by a kill
+ * before it was acknowledged, and is dropped.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DataError } from '../sweep/errors';
+import { trialId } from '../sweep/ids';
+import { RECORD_VERSION, type TrialRecord } from '../sweep/record';
+import { syncFolder, withDiskErrors } from './files';
+
+export const LEDGER_FILE = 'ledger.ndjson';
+
+const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
+export function ledgerLine(record: TrialRecord): string {
+  const text = JSON.stringify(record);
+  return `${text.slice(0, -1)},"checksum":"${digest(text)}"}\n`;
+}
+
+/** @throws DataError that names the line, when it is not a record as it was written */
+function parseLine(line: string, where: string): TrialRecord {
+  const damaged = (what: string) =>
+    new DataError(
+      `${where}: ${what}. The line was changed or damaged after it was written; delete that line, and the next run makes its trial again`,
+    );
+  const match = /^(.*),"checksum":"([0-9a-f]{16})"\}$/s.exec(line);
+  if (match === null) throw damaged('not a record with its checksum');
+  const text = `${match[1]}}`;
+  if (digest(text) !== match[2]) throw damaged('its checksum does not match its content');
+  const record = JSON.parse(text) as TrialRecord;
+  if (record.version !== RECORD_VERSION)
+    throw new DataError(
+      `${where}: a record of version ${record.version}, this program reads version ${RECORD_VERSION}`,
+    );
+  if (trialId(record.trial) !== record.id) throw damaged(`its trial id ${record.id} is not that of its trial`);
+  return record;
+}
+
+/** What makes two records of a trial the same: everything but what they cost. */
+const measured = ({ cost: _, ...rest }: TrialRecord) => JSON.stringify(rest);
+
+function parse(text: string, path: string): { records: Map<string, TrialRecord>; complete: number } {
+  const records = new Map<string, TrialRecord>();
+  const complete = text.lastIndexOf('\n') + 1;
+  for (const [index, line] of text.slice(0, complete).split('\n').entries()) {
+    if (line === '') continue;
+    const record = parseLine(line, `${path}, line ${index + 1}`);
+    assertSame(records.get(record.id), record);
+    records.set(record.id, record);
+  }
+  return { records, complete };
+}
+
+function assertSame(known: TrialRecord | undefined, record: TrialRecord): void {
+  if (known === undefined || measured(known) === measured(record)) return;
+  throw new DataError(
+    `trial ${record.id} has been measured twice with different results; one of the two runs was on a faulty machine or with another version of the engine. Run the sweep again in a new folder`,
+  );
+}
+
+/** The records of a folder, without taking hold of it; a line that is being written is left out. */
+export function readLedger(path: string): Map<string, TrialRecord> {
+  return parse(
+    withDiskErrors(path, () => readFileSync(path, 'utf8')),
+    path,
+  ).records;
+}
+
+export class FileLedger {
+  readonly records: Map<string, TrialRecord>;
+  private readonly file: number;
+  private length: number;
+
+  constructor(private readonly path: string) {
+    this.file = withDiskErrors(path, () => openSync(path, 'a+'));
+    const bytes = withDiskErrors(path, () => readFileSync(path));
+    const { records } = parse(bytes.toString('utf8'), path);
+    this.records = records;
+    this.length = bytes.lastIndexOf(10) + 1;
+    withDiskErrors(path, () => {
+      if (this.length < bytes.length) ftruncateSync(this.file, this.length);
+      fsyncSync(this.file);
+      syncFolder(dirname(path));
+    });
+  }
+
+  /** Returns when the record is on the disk. A record that is there already is compared and not written again. */
+  append(record: TrialRecord): void {
+    const known = this.records.get(record.id);
+    assertSame(known, record);
+    if (known !== undefined) return;
+    const line = Buffer.from(ledgerLine(record));
+    try {
+      withDiskErrors(this.path, () => {
+        for (let written = 0; written < line.length; ) written += writeSync(this.file, line, written);
+        fsyncSync(this.file);
+      });
+    } catch (error) {
+      // What was written of the line must not be taken for the beginning of the next.
+      ftruncateSync(this.file, this.length);
+      throw error;
+    }
+    this.length += line.length;
+    this.records.set(record.id, record);
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+/** The command line. Each command is a file of `cli/`; this one says what there is, and turns errors into exit codes. */
+import './cli/node';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { fields } from './cli/fields';
+import { plan } from './cli/plan';
+import { run } from './cli/run';
+import { TABLE_FORMATS, type TableFormat, table } from './cli/table';
+import { verify } from './cli/verify';
+import { version } from './package.json';
+import { USAGE_EXIT } from './sweep/errors';
+
+const integer = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least) throw new InvalidArgumentError(`an integer from ${least} on is needed.`);
+  return value;
+};
+
+const program = new Command('prunesweep')
+  .version(version)
+  .description('How many weights does a network need, and what does each removed weight cost in accuracy?')
+  .exitOverride()
+  .showHelpAfterError('(--help says what there is)')
+  .addHelpText(
+    'after',
+    `
+A sweep file is YAML:
+
+  apiVersion: prunesweep.dev/v1alpha1
+  kind: PruneSweep
+  metadata: {name: example}
+  spec:
+    hiddenWidths: [[300, 100]]              # one network an entry
+    pruneRatios: [0, 0.9, 0.99]             # fractions of the weights removed
+    remainingWeights: [2657]                # counts that are left, beside or instead of ratios
+    seeds: 3
+    recipes:
+      - {criterion: magnitude, scope: global, recovery: masked, schedule: iterative}
+    training: {epochs: 20}
+
+Everything has a default but hiddenWidths and pruneRatios or remainingWeights; \`prunesweep run\` writes the file with
+all of them filled in to sweep.yaml. More examples: k8s/samples. Every field: \`prunesweep fields\`.
+
+Exit codes: 0 done, 1 trials failed or verification found problems, 64 wrong usage, 65 wrong sweep file or data,
+74 the disk fails, 130 stopped by ctrl-C.`,
+  );
+
+program
+  .command('run')
+  .argument('<file>', 'sweep file')
+  .requiredOption('--out <dir>', 'folder for the results; made if it is not there, gone on with if it is')
+  .option('--workers <n>', 'worker threads; by default one a core, at most spec.parallelism', integer(1))
+  .option('--keep-networks', 'keep the network of every trial as networks/TRIAL_ID.npz', false)
+  .description(
+    `Run a sweep on this machine.
+
+Trains, prunes and retrains every point of the grid, and writes to <dir>:
+  sweep.yaml      the sweep as accepted, every default filled in
+  ledger.ndjson   the records, one a line, each durable before its lineage goes on
+  trials.csv      one row a trial; trials.parquet: the same and the histograms of the weights
+  table.csv       one row a cell (network, recipe, ratio) with mean, sd and 95 % interval; table.md for people
+  costs.csv       seconds, workers, versions: what differs from run to run
+  networks/       with --keep-networks
+
+The results are the same bytes for any number of workers. Stopped or killed at any moment, the same command goes on
+where it was; with a grown grid it runs what is missing.`,
+  )
+  .action(async (file: string, options: { out: string; workers?: number; keepNetworks: boolean }) => {
+    process.exitCode = await run(file, options);
+  });
+
+program
+  .command('plan')
+  .argument('<file>', 'sweep file')
+  .option('--json', 'as JSON', false)
+  .description(
+    'Say what a sweep would do: networks and their weights, lineages (dense networks), trials, packs, and the time that it takes on this machine, from a short measurement. Nothing is run.',
+  )
+  .action((file: string, options: { json: boolean }) => {
+    plan(file, options);
+  });
+
+program
+  .command('table')
+  .argument('<dir>', 'folder of a run, finished or not')
+  .addOption(
+    new Option('--format <format>', 'Markdown, CSV, LaTeX (booktabs) or JSON').choices(TABLE_FORMATS).default('md'),
+  )
+  .description('Print the comparison table: test accuracy against remaining weights.')
+  .action((folder: string, options: { format: TableFormat }) => {
+    table(folder, options.format);
+  });
+
+program
+  .command('verify')
+  .argument('<dir>', 'folder of a run')
+  .description(
+    'Check a folder: each trial of the grid has exactly one record, ids and checksums match contents, every table is what the records add up to; kept networks are evaluated again and compared with their records to the last image.',
+  )
+  .action((folder: string) => {
+    process.exitCode = verify(folder);
+  });
+
+program
+  .command('fields')
+  .description('Print every field of a sweep file with its meaning, its limits and its default.')
+  .action(fields);
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT;
+  const { exitCode, message, stack } = error as Error & { exitCode?: number };
+  // An error without an exit code is a fault of this program: its place is worth more than a tidy line.
+  process.stderr.write(`${exitCode === undefined ? stack : message}\n`);
+  return exitCode ?? 70;
+}
+
+program.parseAsync().catch((error: unknown) => {
+  process.exitCode = exitCodeOf(error);
+});

@@ -1,0 +1,87 @@
+/** `prunesweep plan`: what a sweep would do and take, without doing it. */
+import { cpus } from 'node:os';
+import { type GridSize, gridSize, trainingOf } from '../sweep/grid';
+import { layerSizes, weightCount } from '../sweep/networks';
+import { measureSpeed } from '../trainer/speed';
+import { dataSize, denseSeconds, type Speed, trialSeconds } from '../trainer/work';
+import { clock } from './progress';
+import { type LoadedSweep, loadSweep } from './sweepfile';
+
+interface Plan extends GridSize {
+  name: string;
+  dataset: string;
+  trainImages: number;
+  testImages: number;
+  workers: number;
+  /** On this machine, with that many workers. */
+  estimatedSeconds: number;
+}
+
+/** Seconds that one worker would take for each network, all seeds together. */
+function networkSeconds({ sweep: { spec }, shape }: LoadedSweep, size: GridSize, speed: Speed): number[] {
+  const data = dataSize(shape, spec.dataset.validation);
+  return spec.hiddenWidths.map((widths, index) => {
+    const sizes = layerSizes(widths, shape);
+    const trainings = new Map(
+      spec.recipes.map((recipe) => [JSON.stringify(trainingOf(spec, recipe)), trainingOf(spec, recipe)]),
+    );
+    let seconds = 0;
+    for (const training of trainings.values()) seconds += denseSeconds(training, sizes, data, speed);
+    for (const recipe of spec.recipes)
+      for (const remainingWeights of size.networks[index]!.targets) {
+        const trial = { remainingWeights, recipe, retraining: spec.retraining, training: trainingOf(spec, recipe) };
+        seconds += trialSeconds(trial, sizes, data, speed);
+      }
+    return seconds * spec.seeds.length;
+  });
+}
+
+function makePlan(loaded: LoadedSweep): Plan {
+  const { sweep, shape } = loaded;
+  const { spec, metadata } = sweep;
+  const size = gridSize(spec, shape);
+  const workers = Math.min(spec.parallelism, cpus().length, size.lineages);
+  const seconds = networkSeconds(loaded, size, measureSpeed());
+  const perLineage = seconds.map((total) => (total * spec.hiddenWidths.length) / size.lineages);
+  const total = seconds.reduce((sum, one) => sum + one, 0);
+  return {
+    name: metadata.name,
+    dataset: shape.identity,
+    trainImages: shape.trainImages - spec.dataset.validation,
+    testImages: shape.testImages,
+    ...size,
+    workers,
+    // No sooner than the longest lineage, which one worker alone does.
+    estimatedSeconds: Math.max(total / workers, ...perLineage),
+  };
+}
+
+const thousands = (n: number) => n.toLocaleString('en-US');
+const MOST_NETWORKS = 40;
+const MOST_TARGETS = 12;
+
+function planText(plan: Plan, loaded: LoadedSweep): string {
+  const { spec } = loaded.sweep;
+  const lines = plan.networks.slice(0, MOST_NETWORKS).map(({ network, weights, targets }) => {
+    const shown = targets.slice(0, MOST_TARGETS).map(thousands).join(' ');
+    const more = targets.length > MOST_TARGETS ? ` and ${targets.length - MOST_TARGETS} more` : '';
+    return `  ${network.padEnd(12)} ${thousands(weights).padStart(11)} weights, pruned to ${shown}${more}`;
+  });
+  if (plan.networks.length > MOST_NETWORKS) lines.push(`  and ${plan.networks.length - MOST_NETWORKS} more`);
+  const largest = Math.max(...spec.hiddenWidths.map((widths) => weightCount(layerSizes(widths, loaded.shape))));
+  return [
+    `${plan.name}: ${plan.dataset}, ${thousands(plan.trainImages)} training and ${thousands(plan.testImages)} test images`,
+    `${plan.networks.length} networks, the largest with ${thousands(largest)} weights:`,
+    ...lines,
+    `${spec.recipes.length} recipes, ${spec.seeds.length} seeds`,
+    `${thousands(plan.lineages)} lineages (dense networks), ${thousands(plan.trials)} trials, ${thousands(plan.packs)} packs`,
+    `about ${clock(plan.estimatedSeconds)} (h:mm:ss) on this machine with ${plan.workers} workers, by a measurement of a fraction of a second`,
+    '',
+  ].join('\n');
+}
+
+export function plan(file: string, options: { json: boolean }): void {
+  const loaded = loadSweep(file);
+  const made = makePlan(loaded);
+  process.stdout.write(options.json ? `${JSON.stringify(made, undefined, 2)}\n` : planText(made, loaded));
+}

@@ -1,0 +1,135 @@
+/** The grid: from an accepted sweep to its trials, and to the lineages that carry them out. */
+import { lineageId, trialId } from './ids';
+import { layerSizes, networkName, recipeName, remainingFor, weightCount } from './networks';
+import type { DatasetShape, RecipeSpec, SweepSpec, TrainingSpec } from './spec';
+import type { Lineage, Trial } from './trial';
+
+/** What a network is pruned to. */
+export interface Target {
+  remainingWeights: number;
+  /** Absent for an absolute target. */
+  pruneRatio?: number;
+}
+
+/** A trial and what the grid calls it. */
+export interface GridPoint {
+  trial: Trial;
+  network: string;
+  recipe: RecipeSpec;
+  recipeName: string;
+  seed: number;
+}
+
+/**
+ * A network's targets by falling count. Two that leave the same count are one, under the name of the ratio: 0.995 of
+ * 600-100 is 2,657 weights.
+ */
+export function targetsOf(spec: Pick<SweepSpec, 'pruneRatios' | 'remainingWeights'>, total: number): Target[] {
+  const targets = new Map<number, Target>();
+  for (const pruneRatio of spec.pruneRatios) {
+    const remainingWeights = remainingFor(pruneRatio, total);
+    if (!targets.has(remainingWeights)) targets.set(remainingWeights, { remainingWeights, pruneRatio });
+  }
+  for (const remainingWeights of spec.remainingWeights)
+    if (!targets.has(remainingWeights)) targets.set(remainingWeights, { remainingWeights });
+  return [...targets.values()].sort((a, b) => b.remainingWeights - a.remainingWeights);
+}
+
+/** The training of a recipe: the sweep's, with the l1 and l2 that the recipe sets. */
+export const trainingOf = ({ training }: SweepSpec, { l1, l2 }: RecipeSpec): TrainingSpec => ({
+  ...training,
+  ...(l1 === undefined ? {} : { l1 }),
+  ...(l2 === undefined ? {} : { l2 }),
+});
+
+/** The trials of one recipe on one dense network, each pruned from the one before when the schedule is iterative. */
+function chainOf(
+  spec: SweepSpec,
+  shape: DatasetShape,
+  hiddenWidths: number[],
+  recipe: RecipeSpec,
+  seed: number,
+): Trial[] {
+  const total = weightCount(layerSizes(hiddenWidths, shape));
+  const { criterion, scope, recovery, schedule } = recipe;
+  let parent: string | null = null;
+  return targetsOf(spec, total).map(({ remainingWeights, pruneRatio }) => {
+    const content = {
+      dataset: shape.identity,
+      validation: spec.dataset.validation,
+      hiddenWidths,
+      training: trainingOf(spec, recipe),
+      seed,
+      recipe: { criterion, scope, recovery, schedule },
+      retraining: spec.retraining,
+      remainingWeights,
+      parent,
+    };
+    const id = trialId(content);
+    if (schedule === 'iterative' && remainingWeights < total) parent = id;
+    return { id, content, ...(pruneRatio === undefined ? {} : { pruneRatio }) };
+  });
+}
+
+/** All trials: by hidden widths, recipe, falling count, seed. */
+export function gridPoints(spec: SweepSpec, shape: DatasetShape): GridPoint[] {
+  return spec.hiddenWidths.flatMap((hiddenWidths) =>
+    spec.recipes.flatMap((recipe) => {
+      const bySeed = spec.seeds.map((seed) => ({ seed, chain: chainOf(spec, shape, hiddenWidths, recipe, seed) }));
+      const names = { network: networkName(hiddenWidths), recipe, recipeName: recipeName(recipe) };
+      return bySeed[0]!.chain.flatMap((_, at) =>
+        bySeed.map(({ seed, chain }) => ({ trial: chain[at]!, seed, ...names })),
+      );
+    }),
+  );
+}
+
+/** All dense networks: by hidden widths, seed, and the l1 and l2 of the recipes. */
+export function lineagesOf(spec: SweepSpec, shape: DatasetShape): Lineage[] {
+  return spec.hiddenWidths.flatMap((hiddenWidths) =>
+    spec.seeds.flatMap((seed) => {
+      const lineages = new Map<string, Lineage>();
+      for (const recipe of spec.recipes) {
+        const content = {
+          dataset: shape.identity,
+          validation: spec.dataset.validation,
+          hiddenWidths,
+          training: trainingOf(spec, recipe),
+          seed,
+        };
+        const id = lineageId(content);
+        const lineage = lineages.get(id) ?? { id, content, sizes: layerSizes(hiddenWidths, shape), chains: [] };
+        lineage.chains.push(chainOf(spec, shape, hiddenWidths, recipe, seed));
+        lineages.set(id, lineage);
+      }
+      return [...lineages.values()];
+    }),
+  );
+}
+
+/** How large the grid is, without its trials being made. */
+export interface GridSize {
+  networks: { network: string; weights: number; targets: number[] }[];
+  lineages: number;
+  trials: number;
+  packs: number;
+}
+
+export function gridSize(spec: SweepSpec, shape: DatasetShape): GridSize {
+  const networks = spec.hiddenWidths.map((hiddenWidths) => {
+    const weights = weightCount(layerSizes(hiddenWidths, shape));
+    const targets = targetsOf(spec, weights).map(({ remainingWeights }) => remainingWeights);
+    return { network: networkName(hiddenWidths), weights, targets };
+  });
+  const trainings = new Set(spec.recipes.map((recipe) => JSON.stringify(trainingOf(spec, recipe)))).size;
+  const lineages = spec.hiddenWidths.length * spec.seeds.length * trainings;
+  const targets = networks.reduce((sum, network) => sum + network.targets.length, 0);
+  // One lineage a pack: a pod of the wasm engine has one core, and a lineage is what keeps one core busy.
+  const perPack = spec.lineagesPerPack === 'auto' ? 1 : spec.lineagesPerPack;
+  return {
+    networks,
+    lineages,
+    trials: targets * spec.recipes.length * spec.seeds.length,
+    packs: Math.ceil(lineages / perPack),
+  };
+}

@@ -1,0 +1,88 @@
+/** What a sweep is: the types of an accepted sweep file. `schema.ts` describes the same fields for people and validators. */
+
+export type Optimizer = 'adam' | 'sgd';
+export type CriterionName = 'magnitude' | 'random';
+export type Scope = 'global' | 'layer';
+export type Recovery = 'masked' | 'regrow' | 'none';
+export type Schedule = 'iterative' | 'oneshot';
+
+/** Paths of the user's own IDX files, plain or gzipped. */
+export interface IdxFiles {
+  trainImages: string;
+  trainLabels: string;
+  testImages: string;
+  testLabels: string;
+}
+
+export interface DatasetSpec {
+  /** Exactly one of `name` and `idx` is set. */
+  name?: 'mnist';
+  idx?: IdxFiles;
+  /** SHA-256 of the decoded IDX files; filled in when a sweep is accepted, checked when it is run again. */
+  sha256?: string;
+  /** Training images held back (the last ones of the file); 0 as in the article. */
+  validation: number;
+}
+
+export interface TrainingSpec {
+  epochs: number;
+  batchSize: number;
+  optimizer: Optimizer;
+  learningRate: number;
+  /** Of sgd; 0 with adam. */
+  momentum: number;
+  l1: number;
+  l2: number;
+}
+
+export interface RetrainingSpec {
+  epochs: number;
+  learningRateFactor: number;
+}
+
+export interface RecipeSpec {
+  criterion: CriterionName;
+  scope: Scope;
+  recovery: Recovery;
+  schedule: Schedule;
+  /** Override `training.l1` and `training.l2` for this recipe, its dense network included. */
+  l1?: number;
+  l2?: number;
+}
+
+export interface SweepSpec {
+  dataset: DatasetSpec;
+  hiddenWidths: number[][];
+  pruneRatios: number[];
+  remainingWeights: number[];
+  seeds: number[];
+  recipes: RecipeSpec[];
+  training: TrainingSpec;
+  retraining: RetrainingSpec;
+  parallelism: number;
+  lineagesPerPack: number | 'auto';
+  maxFailedTrials: number;
+  suspend: boolean;
+  template: Record<string, unknown>;
+}
+
+/** An accepted sweep: every default filled in. */
+export interface Sweep {
+  apiVersion: 'prunesweep.dev/v1alpha1';
+  kind: 'PruneSweep';
+  metadata: { name: string };
+  spec: SweepSpec;
+}
+
+/** What the grid must know of a dataset; read from the files, so that planning needs no images. */
+export interface DatasetShape {
+  /** Pixels of an image, 1 to 65,536. */
+  inputs: number;
+  /** 2 to 256. */
+  classes: number;
+  /** Images before any are held back for validation. */
+  trainImages: number;
+  testImages: number;
+  /** What a trial's identity says of the dataset: `mnist`, or `sha256:` and the digest of the decoded IDX files. */
+  identity: string;
+}

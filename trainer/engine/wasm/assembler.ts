@@ -1,0 +1,259 @@
+/**
+ * A small assembler for WebAssembly: kernels are written as TypeScript functions over typed expressions, and become a
+ * module when a worker starts (3 ms). Writing loops of a chosen width needs a program that writes them; this one adds
+ * no compiler to the installation and emits exactly the order of operations that the kernel's source shows, which is
+ * what the rounding of sums and V8's register allocation depend on.
+ *
+ * Specification: WebAssembly core 2.0, binary format, and the multi-memory proposal (memory 1).
+ */
+
+export type Type = 'i32' | 'f32' | 'v128';
+const TYPE_CODE: Record<Type, number> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
+
+/** Code that leaves one value on the stack. */
+export type Expression = readonly number[];
+
+/** A parameter or local variable of a function. */
+export class Local {
+  constructor(readonly index: number) {}
+}
+
+export type Operand = Expression | Local | number;
+
+const unsigned = (value: number): number[] => {
+  const bytes: number[] = [];
+  let rest = value >>> 0;
+  do {
+    const low = rest & 0x7f;
+    rest >>>= 7;
+    bytes.push(rest === 0 ? low : low | 0x80);
+  } while (rest !== 0);
+  return bytes;
+};
+
+const signed = (value: number): number[] => {
+  const bytes: number[] = [];
+  let rest = value | 0;
+  for (;;) {
+    const low = rest & 0x7f;
+    rest >>= 7;
+    if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) {
+      bytes.push(low);
+      return bytes;
+    }
+    bytes.push(low | 0x80);
+  }
+};
+
+const float32 = (value: number): number[] => [...new Uint8Array(new Float32Array([value]).buffer)];
+
+/** A bare number is an i32 constant. */
+const code = (operand: Operand): Expression =>
+  typeof operand === 'number'
+    ? [0x41, ...signed(operand)]
+    : operand instanceof Local
+      ? [0x20, ...unsigned(operand.index)]
+      : operand;
+
+const plain =
+  (...opcode: number[]) =>
+  (...operands: Operand[]): Expression => [...operands.flatMap(code), ...opcode];
+
+const vector = (opcode: number) => plain(0xfd, ...unsigned(opcode));
+
+/** Memory access: `memory` 0 is the worker's own, 1 the data set that all workers share. */
+const access = (opcode: number[], alignment: number, memory: 0 | 1, offset: number): number[] => [
+  ...opcode,
+  ...(memory === 0 ? [alignment] : [alignment | 0x40, memory]),
+  ...unsigned(offset),
+];
+const load =
+  (opcode: number[], alignment: number) =>
+  (address: Operand, offset = 0, memory: 0 | 1 = 0): Expression => [
+    ...code(address),
+    ...access(opcode, alignment, memory, offset),
+  ];
+
+export const i32 = {
+  add: plain(0x6a),
+  sub: plain(0x6b),
+  mul: plain(0x6c),
+  and: plain(0x71),
+  shl: plain(0x74),
+  shrU: plain(0x76),
+  ltU: plain(0x49),
+  eqz: plain(0x45),
+  load: load([0x28], 2),
+  load8U: load([0x2d], 0),
+};
+
+export const f32 = {
+  const: (value: number): Expression => [0x43, ...float32(value)],
+  sub: plain(0x93),
+  mul: plain(0x94),
+  ne: plain(0x5c),
+  load: load([0x2a], 2),
+};
+
+const splatBytes = (value: number[]): Expression => [0xfd, 12, ...value, ...value, ...value, ...value];
+
+export const f32x4 = {
+  const: (value: number): Expression => splatBytes(float32(value)),
+  splat: vector(19),
+  add: vector(228),
+  sub: vector(229),
+  mul: vector(230),
+  div: vector(231),
+  sqrt: vector(227),
+  pmax: vector(235),
+  gt: vector(68),
+  nearest: vector(106),
+  extractLane: (lane: number, operand: Operand): Expression => [...code(operand), 0xfd, 31, lane],
+};
+
+const bits = (value: number): number[] => [...new Uint8Array(new Int32Array([value]).buffer)];
+export const i32x4 = {
+  const: (value: number): Expression => splatBytes(bits(value)),
+  add: vector(174),
+  sub: vector(177),
+  shl: vector(171),
+  truncSatF32x4: vector(248),
+  extractLane: (lane: number, operand: Operand): Expression => [...code(operand), 0xfd, 27, lane],
+};
+
+export const v128 = {
+  load: load([0xfd, 0], 4),
+  loadSplat32: load([0xfd, 9], 2),
+  and: vector(78),
+  or: vector(80),
+  /** Picks four 32-bit lanes, 0 to 3 from `a`, 4 to 7 from `b`. */
+  shuffle: (a: Operand, b: Operand, lanes: [number, number, number, number]): Expression => [
+    ...code(a),
+    ...code(b),
+    0xfd,
+    13,
+    ...lanes.flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]),
+  ],
+};
+
+/** The statements of one function. */
+export class Body {
+  readonly code: number[] = [];
+  readonly locals: Type[] = [];
+  constructor(private readonly parameters: number) {}
+
+  local(type: Type, initial?: Operand): Local {
+    const local = new Local(this.parameters + this.locals.push(type) - 1);
+    if (initial !== undefined) this.set(local, initial);
+    return local;
+  }
+
+  set(local: Local, value: Operand): void {
+    this.code.push(...code(value), 0x21, ...unsigned(local.index));
+  }
+
+  /** local += value, in i32. */
+  advance(local: Local, value: Operand): void {
+    this.set(local, i32.add(local, value));
+  }
+
+  storeI32(address: Operand, value: Operand, offset = 0): void {
+    this.code.push(...code(address), ...code(value), ...access([0x36], 2, 0, offset));
+  }
+
+  storeF32(address: Operand, value: Operand, offset = 0): void {
+    this.code.push(...code(address), ...code(value), ...access([0x38], 2, 0, offset));
+  }
+
+  storeV128(address: Operand, value: Operand, offset = 0): void {
+    this.code.push(...code(address), ...code(value), ...access([0xfd, 11], 4, 0, offset));
+  }
+
+  /** Stores lane 0 of a vector. */
+  storeLane0(address: Operand, value: Operand, offset = 0): void {
+    this.code.push(...code(address), ...code(value), ...access([0xfd, 90], 2, 0, offset), 0);
+  }
+
+  fill(address: Operand, byte: Operand, length: Operand): void {
+    this.code.push(...code(address), ...code(byte), ...code(length), 0xfc, 11, 0);
+  }
+
+  /** Tests at the bottom, so that a turn has one branch. */
+  while(condition: Expression, statements: () => void): void {
+    this.code.push(...condition, 0x04, 0x40, 0x03, 0x40);
+    statements();
+    this.code.push(...condition, 0x0d, 0, 0x0b, 0x0b);
+  }
+
+  if(condition: Expression, statements: () => void): void {
+    this.code.push(...condition, 0x04, 0x40);
+    statements();
+    this.code.push(0x0b);
+  }
+
+  /** Counts from 0 to `times`. */
+  repeat(times: Operand, statements: (turn: Local) => void): void {
+    const turn = this.local('i32', 0);
+    this.while(i32.ltU(turn, times), () => {
+      statements(turn);
+      this.advance(turn, 1);
+    });
+  }
+
+  result(value: Operand): void {
+    this.code.push(...code(value));
+  }
+}
+
+interface Signature {
+  parameters: Type[];
+  results: Type[];
+}
+
+const section = (id: number, content: readonly number[]): number[] => [id, ...unsigned(content.length), ...content];
+const list = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
+const text = (value: string): number[] => list([...Buffer.from(value)].map((byte) => [byte]));
+
+export class Assembler {
+  private readonly functions: { name: string; signature: Signature; body: Body }[] = [];
+
+  /** A function of i32 parameters, in the order given. */
+  define<Name extends string>(
+    name: string,
+    parameters: readonly Name[],
+    write: (body: Body, parameter: Record<Name, Local>) => void,
+    results: Type[] = [],
+  ): void {
+    const body = new Body(parameters.length);
+    const named = Object.fromEntries(parameters.map((key, index) => [key, new Local(index)])) as Record<Name, Local>;
+    write(body, named);
+    this.functions.push({ name, signature: { parameters: parameters.map(() => 'i32'), results }, body });
+  }
+
+  /** The module's bytes. It imports its two memories as `memory.own` and `memory.shared`. */
+  assemble(): Uint8Array<ArrayBuffer> {
+    const types = this.functions.map(({ signature }) => [
+      0x60,
+      ...list(signature.parameters.map((type) => [TYPE_CODE[type]])),
+      ...list(signature.results.map((type) => [TYPE_CODE[type]])),
+    ]);
+    const imports = [
+      [...text('memory'), ...text('own'), 0x02, 0x00, ...unsigned(0)],
+      [...text('memory'), ...text('shared'), 0x02, 0x03, ...unsigned(0), ...unsigned(65536)],
+    ];
+    const bodies = this.functions.map(({ body }) => {
+      const content = [...list(body.locals.map((type) => [1, TYPE_CODE[type]])), ...body.code, 0x0b];
+      return [...unsigned(content.length), ...content];
+    });
+    const indices = this.functions.map((_, index) => unsigned(index));
+    const exported = this.functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]);
+    return new Uint8Array([
+      ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      ...section(1, list(types)),
+      ...section(2, list(imports)),
+      ...section(3, list(indices)),
+      ...section(7, list(exported)),
+      ...section(10, list(bodies)),
+    ]);
+  }
+}

@@ -1,0 +1,201 @@
+/** The engine on CPUs: WebAssembly SIMD, one thread a network, the same bits on every machine. */
+import type { Evaluation } from '../../../sweep/record';
+import type { SharedImages, Subset, SubsetName } from '../../data/images';
+import { copyParameters, countSurvivors, type Masks, type Parameters, survivors, zeroParameters } from '../../network';
+import { exp, log } from '../elementary';
+import { Diverged, type Engine, type Fit, type FitState, type Measurement } from '../engine';
+import { Arena } from './arena';
+import { DenseNetwork } from './dense';
+import { CONSTANT, instantiate, type KernelSettings, type Kernels } from './kernels';
+import { SparseNetwork } from './sparse';
+
+/** Of Adam, as in its paper. */
+const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
+
+/**
+ * Below this share of surviving weights a network is trained as lists of survivors, from it on as dense matrices with
+ * a mask. Measured on 300-100 (the two cost the same at about 25 %). It is fixed, since the two sum weight gradients in
+ * different orders: dense over the images from first to last, lists over the images in eight or sixteen interleaved
+ * sums. All other sums are in the same order but for the blocks that dense rows are cut into.
+ */
+const SPARSE_BELOW = 0.25;
+
+const EVALUATION_BATCH = 128;
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
+
+const survivorShare = (masks: Masks) => sum(countSurvivors(masks)) / sum(masks.map((mask) => mask.length));
+
+/** Masks of what is not zero, when that is little enough to be worth lists. */
+function sparseMasks(parameters: Parameters): Masks | undefined {
+  const masks = survivors(parameters);
+  return survivorShare(masks) < SPARSE_BELOW ? masks : undefined;
+}
+
+export class WasmEngine implements Engine {
+  readonly name = 'wasm';
+  private readonly arena = new Arena();
+  private readonly instances = new Map<string, Kernels>();
+
+  constructor(private readonly images: SharedImages) {}
+
+  private kernels(settings: KernelSettings): Kernels {
+    const key = JSON.stringify(settings);
+    const known = this.instances.get(key);
+    if (known !== undefined) return known;
+    const made = instantiate(settings, this.arena.memory, this.images.memory);
+    this.instances.set(key, made);
+    return made;
+  }
+
+  /** The value of each pixel byte as an input: byte / 255 in float32. */
+  private scaleTable(): number {
+    const scale = this.arena.allocate(4 * 256);
+    this.arena.f32(scale, 256).set(Array.from({ length: 256 }, (_, byte) => byte / 255));
+    return scale;
+  }
+
+  fit(fit: Fit): FitState {
+    const { sizes, settings, masks, start } = fit;
+    const { arena, images } = this;
+    const train = images.subsets.train;
+    const batch = Math.min(settings.batchSize, train.count);
+    const decay = settings.l1 !== 0 || settings.l2 !== 0;
+    const sparse = masks !== undefined && survivorShare(masks) < SPARSE_BELOW;
+    const masked = masks !== undefined && !sparse;
+    const kernels = this.kernels({ optimizer: settings.optimizer, decay, masked });
+    arena.reset();
+    const scale = this.scaleTable();
+    const order = arena.allocate(4 * train.count);
+    const network = sparse
+      ? new SparseNetwork(arena, kernels, images, scale, sizes, batch, masks)
+      : new DenseNetwork(arena, kernels, images, scale, sizes, batch, { moments: true, masked });
+    network.write(0, start.parameters);
+    network.write(1, start.first);
+    network.write(2, start.second);
+    if (masked && network instanceof DenseNetwork) network.writeMasks(masks);
+
+    const setDecay = decay
+      ? (on: boolean) => {
+          arena.splat(CONSTANT.l1, on ? settings.l1 : 0);
+          arena.splat(CONSTANT.l2, on ? settings.l2 : 0);
+        }
+      : () => {};
+    arena.splat(CONSTANT.beta2, BETA2);
+    arena.splat(CONSTANT.oneMinusBeta2, 1 - BETA2);
+    arena.splat(CONSTANT.epsilon, EPSILON);
+    const adam = settings.optimizer === 'adam';
+    arena.splat(CONSTANT.first, adam ? 1 - BETA1 : settings.momentum);
+    arena.splat(CONSTANT.rate, settings.learningRate);
+    const steps = Math.ceil(train.count / batch);
+    let [power1, power2] = [1, 1];
+    const advancePowers = () => {
+      power1 *= BETA1;
+      power2 *= BETA2;
+    };
+    for (let step = 0; step < start.epoch * steps; step++) advancePowers();
+
+    const snapshot = (epoch: number): FitState => {
+      const state = { parameters: zeroParameters(sizes), first: zeroParameters(sizes), second: zeroParameters(sizes) };
+      network.read(0, state.parameters);
+      network.read(1, state.first);
+      network.read(2, state.second);
+      return { ...state, epoch };
+    };
+    for (let epoch = start.epoch; epoch < settings.epochs; epoch++) {
+      arena.u32(order, train.count).set(fit.order(epoch));
+      let [loss, correct] = [0, 0];
+      for (let done = 0; done < train.count; done += batch) {
+        const count = Math.min(batch, train.count - done);
+        const at = order + 4 * done;
+        if (adam) {
+          advancePowers();
+          arena.splat(CONSTANT.rate, settings.learningRate / (1 - power1));
+          arena.splat(CONSTANT.correction, 1 / Math.sqrt(1 - power2));
+        }
+        arena.splat(CONSTANT.perImage, 1 / count);
+        network.forward(train, at, count);
+        network.backward(train, at, count);
+        network.update(count, setDecay, decay);
+        const [chosen, peak] = [arena.f32(network.chosen, count), arena.f32(network.peak, count)];
+        for (let i = 0; i < count; i++) {
+          // No probability is above zero once a logit is infinite or not a number.
+          loss -= peak[i]! > 0 ? log(Math.max(chosen[i]! * count, 1e-12)) : Number.NaN;
+          if (chosen[i] === peak[i]) correct++;
+        }
+      }
+      if (!Number.isFinite(loss)) throw new Diverged(epoch + 1);
+      fit.onEpoch?.({
+        epoch: epoch + 1,
+        loss: loss / train.count,
+        accuracy: correct / train.count,
+        snapshot: () => snapshot(epoch + 1),
+      });
+    }
+    return settings.epochs > start.epoch
+      ? snapshot(settings.epochs)
+      : { ...start, parameters: copyParameters(start.parameters) };
+  }
+
+  evaluate(
+    sizes: readonly number[],
+    parameters: Parameters,
+    subset: SubsetName,
+    options: { identity?: number; images?: readonly number[] } = {},
+  ): Measurement {
+    const { arena } = this;
+    const from = this.images.subsets[subset];
+    if (from === undefined) throw new Error(`this data set has no ${subset} images`);
+    const kernels = this.kernels({ optimizer: 'adam', decay: false, masked: false });
+    arena.reset();
+    const scale = this.scaleTable();
+    const images = options.images ?? Array.from({ length: from.count }, (_, image) => image);
+    const order = arena.allocate(4 * images.length);
+    arena.u32(order, images.length).set(images);
+    const masks = sparseMasks(parameters);
+    const network = masks
+      ? new SparseNetwork(arena, kernels, this.images, scale, sizes, EVALUATION_BATCH, masks)
+      : new DenseNetwork(arena, kernels, this.images, scale, sizes, EVALUATION_BATCH, {
+          moments: false,
+          masked: false,
+        });
+    network.write(0, parameters);
+    const result: Measurement = { correct: 0, images: images.length, loss: 0, activeMean: [] };
+    const active = sizes.slice(1, -1).map(() => 0);
+    for (let done = 0; done < images.length; done += EVALUATION_BATCH) {
+      const count = Math.min(EVALUATION_BATCH, images.length - done);
+      network.forward(from, order + 4 * done, count, options.identity);
+      for (const [layer, units] of network.activeCounts(count).entries()) active[layer]! += units;
+      const { values, stride } = network.logitsView(count);
+      const byClass = network instanceof SparseNetwork;
+      const logit = byClass
+        ? (image: number, label: number) => values[label * stride + image]!
+        : (image: number, label: number) => values[image * stride + label]!;
+      this.judge(from, images.slice(done, done + count), sizes.at(-1)!, logit, result);
+    }
+    if (!Number.isFinite(result.loss)) throw new Diverged(0);
+    result.loss /= images.length;
+    result.activeMean = active.map((units) => units / images.length);
+    return result;
+  }
+
+  /** Adds a batch's correct images and losses to the result. */
+  private judge(
+    subset: Subset,
+    images: readonly number[],
+    classes: number,
+    logit: (image: number, label: number) => number,
+    result: Evaluation,
+  ): void {
+    const labels = new Uint8Array(this.images.memory.buffer, subset.labels, subset.count);
+    for (const [i, image] of images.entries()) {
+      const label = labels[image]!;
+      let best = 0;
+      for (let c = 1; c < classes; c++) if (logit(i, c) > logit(i, best)) best = c;
+      if (best === label) result.correct++;
+      let total = 0;
+      for (let c = 0; c < classes; c++) total += exp(logit(i, c) - logit(i, best));
+      result.loss += log(total) + logit(i, best) - logit(i, label);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** A worker thread: trains the lineages that the pool hands it, one after another. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { FileCheckpoints } from '../bus/checkpoints';
+import { writeFileDurably } from '../bus/files';
+import { type Assignment, type FromWorker, PortBus, type ToWorker } from '../bus/messages';
+import type { Trial } from '../sweep/trial';
+import type { SharedImages } from './data/images';
+import { WasmEngine } from './engine/wasm';
+import { networkBytes, networkPath } from './kept';
+import { trainLineage } from './lineage';
+import type { Parameters } from './network';
+
+export interface WorkerData {
+  worker: number;
+  images: SharedImages;
+  checkpoints: string;
+  /** Folder for the networks of all trials; absent when they are not kept. */
+  networks?: string;
+  versions: Record<string, string>;
+}
+
+const port = parentPort;
+if (port === null) throw new Error('this file is the body of a worker thread');
+const { worker, images, checkpoints, networks, versions } = workerData as WorkerData;
+const send = (message: FromWorker) => port.postMessage(message);
+const bus = new PortBus(port);
+const engine = new WasmEngine(images);
+
+async function work({ lineage, done }: Assignment): Promise<void> {
+  const isDone = new Set(done);
+  await trainLineage(lineage, {
+    ...{ engine, bus, worker, versions },
+    checkpoints: new FileCheckpoints(checkpoints),
+    images: {
+      train: images.subsets.train.count,
+      validation: images.subsets.validation !== undefined,
+      probe: images.probe,
+    },
+    isDone: (trial) => isDone.has(trial.id),
+    ...(networks === undefined
+      ? {}
+      : {
+          keepNetwork: (trial: Trial, parameters: Parameters) =>
+            writeFileDurably(networkPath(networks, trial.id), networkBytes(parameters, lineage.sizes)),
+        }),
+    failed: (trials, reason) => send({ kind: 'failed', trials: trials.map(({ id }) => id), reason }),
+  });
+}
+
+port.on('message', (message: ToWorker) => {
+  if (message.kind !== 'assignment') return;
+  work(message.assignment).then(
+    () => send({ kind: 'ready' }),
+    (error: Error & { exitCode?: number }) => {
+      const known = error.exitCode !== undefined;
+      const text = known ? error.message : (error.stack ?? error.message);
+      send({ kind: 'error', name: error.name, message: text, exitCode: error.exitCode ?? 70 });
+    },
+  );
+});
+send({ kind: 'ready' });
