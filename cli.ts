@@ -114,6 +114,9 @@ function exitCodeOf(error: unknown): number {
   return exitCode ?? 70;
 }
 
+// A reader that has seen enough, such as head, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = exitCodeOf(error);
 });

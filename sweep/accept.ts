@@ -10,6 +10,9 @@ const MOST_TRIALS = 1_000_000;
 /** Weights, gradients and moments of more do not fit the 4 GiB that a worker can address. */
 const MOST_WEIGHTS = 2 ** 27;
 
+/** Of one kind; a person mends a few and tries again. */
+const MOST_PROBLEMS = 50;
+
 const thousands = (n: number) => n.toLocaleString('en-US', { maximumFractionDigits: 0 });
 
 /** The schema as JSON Schema has it. */
@@ -25,6 +28,7 @@ function jsonSchema({ open, oneOfTypes, properties, items, example: _, ...rest }
   if (oneOfTypes !== undefined) {
     // The list form for a list, the other for everything else, so that errors speak of the form that was meant.
     const [scalar, other] = oneOfTypes as [Schema, Schema];
+    // biome-ignore lint/suspicious/noThenProperty: JSON Schema's keyword
     return { ...rest, if: { type: other.type }, then: jsonSchema(other), else: jsonSchema(scalar) };
   }
   return { ...rest, ...nested, ...(rest.type === 'object' && open !== true ? { additionalProperties: false } : {}) };
@@ -50,14 +54,14 @@ function fieldPath(pointer: string): string {
 
 const withArticle = (title: string) => `${/^([aeio]|L\d|API)/i.test(title) ? 'an' : 'a'} ${title}`;
 
-const list = (items: readonly string[]) =>
-  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} or ${items.at(-1)}`;
+const list = (items: readonly string[], joint: 'and' | 'or') =>
+  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${joint} ${items.at(-1)}`;
 
 /** What a field takes, in words. */
 export function expectation(schema: Schema): string {
   const { type, minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
   if (schema.oneOfTypes !== undefined) return schema.oneOfTypes.map(expectation).join(', or ');
-  if (schema.enum !== undefined) return list(schema.enum.map(String));
+  if (schema.enum !== undefined) return list(schema.enum.map(String), 'or');
   switch (type) {
     case 'integer':
       return `an integer from ${minimum} to ${maximum}`;
@@ -70,7 +74,9 @@ export function expectation(schema: Schema): string {
     case 'boolean':
       return 'true or false';
     case 'object':
-      return schema.properties === undefined ? 'an object' : `an object with ${list(Object.keys(schema.properties))}`;
+      return schema.properties === undefined
+        ? 'an object'
+        : `an object with ${list(Object.keys(schema.properties), 'and')}`;
     default:
       return schema.description;
   }
@@ -111,7 +117,7 @@ function unknownField(path: string, name: string, known: string[]): string {
   if (near !== undefined) return `${shown}: unknown field; did you mean ${path === '' ? '' : `${path}.`}${near.other}?`;
   const elsewhere = pathsOf(name)[0];
   if (elsewhere !== undefined) return `${shown}: unknown field here; did you mean ${elsewhere}?`;
-  return `${shown}: unknown field; the fields here are ${list(known)}`;
+  return `${shown}: unknown field; the fields here are ${list(known, 'and')}`;
 }
 
 /** A structural problem, and the path that it spoils. */
@@ -174,7 +180,10 @@ function duplicate(items: readonly unknown[]): [number, number] | undefined {
   return undefined;
 }
 
-/** What a schema cannot say. `isSound` tells whether a field is there and has no structural problem. */
+/**
+ * What a schema cannot say. `isSound` tells whether a field of the spec is there and has no structural problem: a path
+ * such as `seeds` or `hiddenWidths[2]`.
+ */
 function checkMeaning(spec: SweepSpec, shape: DatasetShape | undefined, isSound: (field: string) => boolean): string[] {
   const problems: string[] = [];
   const { dataset, training } = spec;
@@ -231,7 +240,7 @@ function checkMeaning(spec: SweepSpec, shape: DatasetShape | undefined, isSound:
     spec.pruneRatios.length + spec.remainingWeights.length === 0
   )
     problems.push('spec.pruneRatios: missing, and remainingWeights too; for example `pruneRatios: [0, 0.9, 0.99]`');
-  if (shape !== undefined && isSound('hiddenWidths')) problems.push(...checkNetworks(spec, shape, isSound));
+  if (shape !== undefined) problems.push(...checkNetworks(spec, shape, isSound));
   if ([...lists, 'recipes'].every(isSound)) {
     const seeds = typeof spec.seeds === 'number' ? (spec.seeds as number) : spec.seeds.length;
     const targets = spec.pruneRatios.length + spec.remainingWeights.length;
@@ -244,10 +253,12 @@ function checkMeaning(spec: SweepSpec, shape: DatasetShape | undefined, isSound:
   return problems;
 }
 
-/** Targets that a network cannot have. */
+/** Networks that are too large, and targets that a network cannot have. */
 function checkNetworks(spec: SweepSpec, shape: DatasetShape, isSound: (field: string) => boolean): string[] {
   const problems: string[] = [];
-  for (const [index, hiddenWidths] of spec.hiddenWidths.entries()) {
+  const sound = <T>(field: 'hiddenWidths' | 'pruneRatios' | 'remainingWeights', items: readonly T[]) =>
+    Array.isArray(items) ? [...items.entries()].filter(([index]) => isSound(`${field}[${index}]`)) : [];
+  for (const [index, hiddenWidths] of sound('hiddenWidths', spec.hiddenWidths)) {
     const weights = weightCount(layerSizes(hiddenWidths, shape));
     const network = `${networkName(hiddenWidths)} (${thousands(weights)} weights)`;
     if (weights > MOST_WEIGHTS) {
@@ -256,19 +267,17 @@ function checkNetworks(spec: SweepSpec, shape: DatasetShape, isSound: (field: st
       );
       continue;
     }
-    if (isSound('pruneRatios'))
-      for (const [at, ratio] of spec.pruneRatios.entries())
-        if (remainingFor(ratio, weights) === 0)
-          problems.push(
-            `spec.pruneRatios[${at}]: ${ratio} leaves no weight of ${network}; take ${1 - 1 / weights} or less`,
-          );
-    if (isSound('remainingWeights'))
-      for (const [at, count] of spec.remainingWeights.entries())
-        if (count > weights)
-          problems.push(
-            `spec.remainingWeights[${at}]: ${count} is more than ${network} has; take at most ${weights}, or leave the network out`,
-          );
-    if (problems.length > 50) return [...problems.slice(0, 50), 'and more of the same kind'];
+    for (const [at, ratio] of sound('pruneRatios', spec.pruneRatios))
+      if (remainingFor(ratio, weights) === 0)
+        problems.push(
+          `spec.pruneRatios[${at}]: ${ratio} leaves no weight of ${network}; take ${1 - 1 / weights} or less`,
+        );
+    for (const [at, count] of sound('remainingWeights', spec.remainingWeights))
+      if (count > weights)
+        problems.push(
+          `spec.remainingWeights[${at}]: ${count} is more than ${network} has; take at most ${weights}, or leave the network out`,
+        );
+    if (problems.length > MOST_PROBLEMS) return [...problems.slice(0, MOST_PROBLEMS), 'and more of the same kind'];
   }
   return problems;
 }
@@ -282,18 +291,17 @@ export function acceptSweep(document: unknown, shape: DatasetShape | undefined):
   const { copy, problems } = checkStructure(document);
   const sweep = copy as Sweep;
   const texts = problems.map(({ text }) => text);
-  const spoiled = (field: string) =>
-    problems.some(
-      ({ path }) =>
-        path === 'spec' ||
-        path === '' ||
-        path === `spec.${field}` ||
-        path.startsWith(`spec.${field}.`) ||
-        path.startsWith(`spec.${field}[`),
-    );
-  const spec = sweep?.spec;
-  if (typeof spec === 'object' && spec !== null)
-    texts.push(...checkMeaning(spec, shape, (field) => field in spec && !spoiled(field)));
+  const paths = problems.map(({ path }) => path);
+  const isSound = (field: string) => {
+    const path = `spec.${field}`;
+    const spoils = (problem: string) =>
+      problem === path ||
+      problem.startsWith(`${path}.`) ||
+      problem.startsWith(`${path}[`) ||
+      path.startsWith(`${problem}[`);
+    return field.split('[')[0]! in sweep.spec && !paths.some(spoils);
+  };
+  if (typeof sweep?.spec === 'object' && sweep.spec !== null) texts.push(...checkMeaning(sweep.spec, shape, isSound));
   if (texts.length > 0) throw new SpecError(texts);
   return complete(sweep, shape);
 }

@@ -8,6 +8,8 @@ import { LineCounter, parseDocument } from 'yaml';
 const MOST_CHARACTERS = 128 * 1024;
 const DEEPEST = 64;
 const MOST_ALIASES = 100;
+/** One mistake in YAML makes many errors; the first ones are of use. */
+const MOST_PROBLEMS = 5;
 
 export interface ReadResult {
   document?: unknown;
@@ -42,7 +44,7 @@ export function readSweep(text: string): ReadResult {
     prettyErrors: false,
     lineCounter,
   });
-  const problems = [...parsed.errors, ...parsed.warnings].map(({ message, pos }) => {
+  const problems = [...parsed.errors, ...parsed.warnings].slice(0, MOST_PROBLEMS).map(({ message, pos }) => {
     const { line, col } = lineCounter.linePos(pos[0]);
     return `line ${line}, column ${col}: ${message.replace('; please use YAML.parseAllDocuments()', ': give each sweep a file of its own')}`;
   });

@@ -3,7 +3,7 @@
  * versions of V8, and a record must be the same on every machine. Errors below 1 ulp (fdlibm's e_exp.c and e_log.c).
  */
 
-const LN2_HIGH = 6.9314718036912381649e-1;
+const LN2_HIGH = 0.6931471803691238;
 const LN2_LOW = 1.9082149292705877e-10;
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -22,11 +22,11 @@ export function exp(x: number): number {
   const low = n * LN2_LOW;
   const r = high - low;
   const t = r * r;
-  const p5 = 4.1381367970572384604e-8;
-  const p4 = -1.6533902205465251539e-6 + t * p5;
-  const p3 = 6.6137563214379343612e-5 + t * p4;
-  const p2 = -2.7777777777015593384e-3 + t * p3;
-  const c = r - t * (1.6666666666666601904e-1 + t * p2);
+  const p5 = 4.1381367970572385e-8;
+  const p4 = -1.6533902205465252e-6 + t * p5;
+  const p3 = 6.613756321437934e-5 + t * p4;
+  const p2 = -0.0027777777777015593 + t * p3;
+  const c = r - t * (0.16666666666666602 + t * p2);
   const y = 1 - (low - (r * c) / (2 - c) - high);
   return y * powerOfTwo(n);
 }
@@ -45,9 +45,8 @@ export function log(x: number): number {
   const s = f / (2 + f);
   const z = s * s;
   const w = z * z;
-  const even = w * (0.3999999999940941908 + w * (0.2222219843214978396 + w * 0.1531383769920937332));
-  const odd =
-    z * (0.666666666666673513 + w * (0.2857142874366239149 + w * (0.1818357216161805012 + w * 0.1479819860511658591)));
+  const even = w * (0.3999999999940942 + w * (0.22222198432149784 + w * 0.15313837699209373));
+  const odd = z * (0.6666666666666735 + w * (0.2857142874366239 + w * (0.1818357216161805 + w * 0.14798198605116586)));
   const half = 0.5 * f * f;
   return exponent * LN2_HIGH - (half - (s * (half + even + odd) + exponent * LN2_LOW) - f);
 }

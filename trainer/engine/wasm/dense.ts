@@ -7,14 +7,7 @@
 import type { SharedImages, Subset } from '../../data/images';
 import type { Masks, Parameters } from '../../network';
 import type { Arena } from './arena';
-import { type Epilogue, type Kernels, MAX_WIDTH, panelWidths } from './kernels';
-
-interface Panel {
-  /** Vectors of four outputs. */
-  width: number;
-  /** The first of them, counted in the layer. */
-  first: number;
-}
+import { type Epilogue, type Kernels, MAX_WIDTH, type Panel, panelsOf } from './kernels';
 
 interface Layer {
   inputs: number;
@@ -84,8 +77,7 @@ export class DenseNetwork {
   ): Layer {
     const { arena, batch } = this;
     const vectors = Math.ceil(outputs / 4);
-    let first = 0;
-    const panels = panelWidths(vectors).map((width) => ({ width, first: (first += width) - width }));
+    const panels = panelsOf(vectors);
     const rows = (l === 0 ? inputs : up4(inputs)) + 1;
     const distance = rows * vectors * VECTOR;
     const blockRows = Math.floor(BLOCK_BYTES / (panels[0]!.width * VECTOR));

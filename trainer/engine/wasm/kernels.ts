@@ -58,8 +58,15 @@ export const MAX_WIDTH = 13;
 /** What an entry costs once a panel whatever its width: reading it, and its share of the row's beginning and end. */
 const PANEL_COST = 0.4;
 
-/** Widths that add up to `vectors` at the least cost, wider ones first. */
-export function panelWidths(vectors: number): number[] {
+/** Columns that a kernel works on together, counted in vectors of four. */
+export interface Panel {
+  width: number;
+  /** The first of them, counted in the row. */
+  first: number;
+}
+
+/** Panels that cover `vectors` at the least cost, wider ones first. */
+export function panelsOf(vectors: number): Panel[] {
   const best: { cost: number; width: number }[] = [{ cost: 0, width: 0 }];
   for (let total = 1; total <= vectors; total++) {
     const options = [...WIDTHS].filter(([width]) => width <= total);
@@ -68,7 +75,9 @@ export function panelWidths(vectors: number): number[] {
   }
   const widths: number[] = [];
   for (let rest = vectors; rest > 0; rest -= best[rest]!.width) widths.push(best[rest]!.width);
-  return widths.sort((a, b) => b - a);
+  widths.sort((a, b) => b - a);
+  const before = (panel: number) => widths.slice(0, panel).reduce((sum, width) => sum + width, 0);
+  return widths.map((width, panel) => ({ width, first: before(panel) }));
 }
 
 /** What is done with a row's sum. */
@@ -324,22 +333,25 @@ function gatherImages(assembler: Assembler): void {
  * element and kept by moving on, which needs no branch.
  */
 function gatherActive(assembler: Assembler): void {
-  const parameters = ['images', 'source', 'sourceStride', 'cuts', 'blocks', 'bias', 'entries', 'list', 'counts'];
+  const parameters = [
+    ...(['images', 'source', 'sourceStride', 'cuts', 'blocks'] as const),
+    ...(['bias', 'entries', 'list', 'counts'] as const),
+  ];
   assembler.define('gatherActive', parameters, (body, p) => {
-    const entry = body.local('i32', p.entries!);
+    const entry = body.local('i32', p.entries);
     const index = body.local('i32');
     const at = body.local('i32');
     const counter = body.local('i32');
     const kept = body.local('i32');
     const cut = body.local('i32');
-    body.repeat(p.images!, () => {
+    body.repeat(p.images, () => {
       body.set(index, 0);
-      body.set(at, p.source!);
-      body.set(counter, p.counts!);
-      body.repeat(p.blocks!, (block) => {
-        body.storeI32(p.list!, entry);
-        body.advance(p.list!, 4);
-        body.set(cut, i32.load(i32.add(p.cuts!, i32.shl(block, 2))));
+      body.set(at, p.source);
+      body.set(counter, p.counts);
+      body.repeat(p.blocks, (block) => {
+        body.storeI32(p.list, entry);
+        body.advance(p.list, 4);
+        body.set(cut, i32.load(i32.add(p.cuts, i32.shl(block, 2))));
         body.while(i32.ltU(index, cut), () => {
           append(body, entry, index, f32.load(at));
           body.set(kept, i32.shl(f32.ne(f32.load(at), f32.const(0)), 3));
@@ -350,13 +362,13 @@ function gatherActive(assembler: Assembler): void {
           body.advance(counter, 4);
         });
       });
-      append(body, entry, p.bias!, f32.const(1));
+      append(body, entry, p.bias, f32.const(1));
       body.advance(entry, 8);
-      body.set(counter, i32.add(p.counts!, i32.shl(p.bias!, 2)));
+      body.set(counter, i32.add(p.counts, i32.shl(p.bias, 2)));
       body.storeI32(counter, i32.add(i32.load(counter), 8));
-      body.advance(p.source!, p.sourceStride!);
+      body.advance(p.source, p.sourceStride);
     });
-    body.storeI32(p.list!, entry);
+    body.storeI32(p.list, entry);
   });
 }
 
@@ -478,7 +490,7 @@ function copyRows(assembler: Assembler): void {
  */
 function exponential(body: Body, argument: Expression): Local {
   const x = body.local('v128', f32x4.pmax(argument, f32x4.const(-87)));
-  const n = body.local('v128', f32x4.nearest(f32x4.mul(x, f32x4.const(1.44269504))));
+  const n = body.local('v128', f32x4.nearest(f32x4.mul(x, f32x4.const(Math.LOG2E))));
   const high = f32x4.sub(x, f32x4.mul(n, f32x4.const(0.693359375)));
   const r = body.local('v128', f32x4.sub(high, f32x4.mul(n, f32x4.const(-2.1219444e-4))));
   const y = body.local('v128', f32x4.const(1.987569115e-4));

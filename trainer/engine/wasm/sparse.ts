@@ -7,7 +7,7 @@
 import type { SharedImages, Subset } from '../../data/images';
 import type { Masks, Parameters } from '../../network';
 import type { Arena } from './arena';
-import { ANY_GROUP, type Kernels, panelWidths, ROW_GROUP } from './kernels';
+import { ANY_GROUP, type Kernels, type Panel, panelsOf, ROW_GROUP } from './kernels';
 
 interface Layer {
   inputs: number;
@@ -39,12 +39,6 @@ interface Layer {
   outGradient: number;
 }
 
-/** Images that are worked on together, in vectors of four. */
-interface Tile {
-  width: number;
-  first: number;
-}
-
 const up = (n: number, multiple: number) => Math.ceil(n / multiple) * multiple;
 
 /** Cycles of a batch of 128, measured: a group of five takes 110, a survivor in a group of any three 33. */
@@ -60,7 +54,7 @@ export class SparseNetwork {
   private readonly position: number;
   private readonly ones: number;
   private lanes = 0;
-  private readonly tilesOf = new Map<number, Tile[]>();
+  private readonly tilesOf = new Map<number, Panel[]>();
   readonly chosen: number;
   readonly peak: number;
 
@@ -247,11 +241,11 @@ export class SparseNetwork {
     }
   }
 
-  private tiles(count: number): Tile[] {
+  /** A batch's images, as many at a time as the kernels' registers carry. */
+  private tiles(count: number): Panel[] {
     const known = this.tilesOf.get(count);
     if (known !== undefined) return known;
-    let first = 0;
-    const tiles = panelWidths(up(count, 16) / 4).map((width) => ({ width, first: (first += width) - width }));
+    const tiles = panelsOf(up(count, 16) / 4);
     this.tilesOf.set(count, tiles);
     return tiles;
   }
