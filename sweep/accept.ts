@@ -16,7 +16,7 @@ const MOST_PROBLEMS = 50;
 const thousands = (n: number) => n.toLocaleString('en-US', { maximumFractionDigits: 0 });
 
 /** The schema as JSON Schema has it. */
-function jsonSchema({ open, oneOfTypes, properties, items, example: _, ...rest }: Schema): object {
+function jsonSchema({ open, oneOfTypes, properties, items, ...rest }: Schema): object {
   const nested = {
     ...(properties === undefined
       ? {}

@@ -37,10 +37,9 @@ export interface LineageContext {
   failed(trials: Trial[], reason: string): void;
   worker: number;
   versions: Record<string, string>;
+  /** What a kill costs at most, beside the epoch at work. */
+  secondsBetweenCheckpoints: number;
 }
-
-/** What a kill costs at most, beside the epoch at work. */
-const SECONDS_BETWEEN_CHECKPOINTS = 1;
 
 /** Trains, prunes and records what is missing of a lineage, and forgets its checkpoints when all is done. */
 export async function trainLineage(lineage: Lineage, context: LineageContext): Promise<void> {
@@ -74,7 +73,7 @@ class LineageRun {
       this.fail(missing, error);
       return;
     }
-    const begun = this.load('chain', decodeNetwork);
+    const begun = this.load('pruned', decodeNetwork);
     const isBegun = (chain: Trial[]) => chain.some(({ id }) => id === begun?.step || id === this.interrupted?.step);
     // First the chain that was at work: the next one's checkpoints replace its.
     for (const chain of [...chains.filter(isBegun), ...chains.filter((other) => !isBegun(other))])
@@ -138,7 +137,7 @@ class LineageRun {
     }
     const { masks, thresholds, parameters } = network;
     const pruned = { step: trial.id, masks, thresholds, parameters, seconds };
-    if (recipe.schedule === 'iterative') this.saveIfDue('chain', () => encodeNetwork(pruned));
+    this.saveIfDue('pruned', () => encodeNetwork(pruned));
     return pruned;
   }
 
@@ -164,11 +163,13 @@ class LineageRun {
     const began = performance.now();
     const seconds = () => (from?.seconds ?? spent) + (performance.now() - began) / 1000;
     const zeros = () => zeroParameters(sizes);
+    const state = from?.state ?? { parameters: start, first: zeros(), second: zeros(), epoch: 0 };
+    if (at.phase > 0) this.saveIfDue('fit', () => encodeFit({ ...at, state, seconds: seconds() }));
     const done = engine.fit({
       sizes,
       settings: { ...training, epochs: phase.epochs, learningRate: training.learningRate * rateFactor },
       ...(phase.free ? {} : { masks: at.masks }),
-      start: from?.state ?? { parameters: start, first: zeros(), second: zeros(), epoch: 0 },
+      start: state,
       // The same batches for every recipe at a count, so that recipes are compared on the same draws.
       order: (epoch) =>
         new RandomStream(seed, 'order', trial?.content.remainingWeights ?? 'dense', at.phase, epoch).permutation(
@@ -216,7 +217,7 @@ class LineageRun {
   }
 
   private saveIfDue(name: string, encode: () => Uint8Array): void {
-    if (performance.now() - this.lastCheckpoint < 1000 * SECONDS_BETWEEN_CHECKPOINTS) return;
+    if (performance.now() - this.lastCheckpoint < 1000 * this.context.secondsBetweenCheckpoints) return;
     this.context.checkpoints.put(`${this.lineage.id}/${name}`, encode());
     this.lastCheckpoint = performance.now();
   }

@@ -19,6 +19,9 @@ export interface WorkerData {
   versions: Record<string, string>;
 }
 
+/** A checkpoint of 300-100 takes some 10 ms: one a second costs a hundredth at most. */
+const SECONDS_BETWEEN_CHECKPOINTS = 1;
+
 const port = parentPort;
 if (port === null) throw new Error('this file is the body of a worker thread');
 const { worker, images, checkpoints, networks, versions } = workerData as WorkerData;
@@ -30,6 +33,7 @@ async function work({ lineage, done }: Assignment): Promise<void> {
   const isDone = new Set(done);
   await trainLineage(lineage, {
     ...{ engine, bus, worker, versions },
+    secondsBetweenCheckpoints: SECONDS_BETWEEN_CHECKPOINTS,
     checkpoints: new FileCheckpoints(checkpoints),
     images: {
       train: images.subsets.train.count,
