@@ -1,6 +1,7 @@
 /** `prunesweep fields`: the schema of a sweep file, read aloud. */
-import { expectation } from '../sweep/accept';
+
 import { type Schema, SWEEP_SCHEMA } from '../sweep/schema';
+import { expectation } from '../sweep/wording';
 
 const WIDTH = 110;
 

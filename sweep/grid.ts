@@ -61,7 +61,7 @@ function chainOf(
       training: trainingOf(spec, recipe),
       seed,
       recipe: { criterion, scope, recovery, schedule },
-      retraining: spec.retraining,
+      retraining: recovery === 'none' || remainingWeights === total ? null : spec.retraining,
       remainingWeights,
       parent,
     };

@@ -16,7 +16,8 @@ export interface LineageContent {
  */
 export interface TrialContent extends LineageContent {
   recipe: Omit<RecipeSpec, 'l1' | 'l2'>;
-  retraining: RetrainingSpec;
+  /** Null where nothing is retrained: recovery none, and the dense network itself. */
+  retraining: RetrainingSpec | null;
   /** The count that is left, all layers together, biases not counted. */
   remainingWeights: number;
   /** Of an iterative trial: the trial whose network it is pruned from, null for the dense network. */

@@ -66,7 +66,22 @@ describe('arrows go one way', () => {
 
 describe('results are the same on every machine', () => {
   it('since nothing in their path uses mathematics whose last bit V8 does not promise', () => {
-    const free = new Set(['abs', 'ceil', 'floor', 'fround', 'imul', 'max', 'min', 'round', 'sign', 'sqrt', 'trunc', 'LN2', 'LOG2E', 'SQRT2']);
+    const free = new Set([
+      'abs',
+      'ceil',
+      'floor',
+      'fround',
+      'imul',
+      'max',
+      'min',
+      'round',
+      'sign',
+      'sqrt',
+      'trunc',
+      'LN2',
+      'LOG2E',
+      'SQRT2',
+    ]);
     const strays = ['sweep', 'trainer', 'aggregator'].flatMap((room) =>
       sources(room).flatMap((file) => {
         const code = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');

@@ -4,7 +4,13 @@ import type { GridPoint } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
 import type { DatasetShape, Sweep } from '../sweep/spec';
 
-export const MNIST: DatasetShape = { inputs: 784, classes: 10, trainImages: 60000, testImages: 10000, identity: 'mnist' };
+export const MNIST: DatasetShape = {
+  inputs: 784,
+  classes: 10,
+  trainImages: 60000,
+  testImages: 10000,
+  identity: 'mnist',
+};
 
 /** A sweep document with what most tests do not care about filled in. */
 export const document = (spec: object, name = 'test') => ({

@@ -34,7 +34,13 @@ export interface IdxFolder {
 /** Images of `side` x `side` pixels whose class is where their bright bar is, under noise: learnable, and not trivial. */
 export function writeIdxFolder(
   folder: string,
-  { side = 20, classes = 3, train = 1500, test = 300, gzip = false }: Partial<Record<'side' | 'classes' | 'train' | 'test', number>> & { gzip?: boolean } = {},
+  {
+    side = 20,
+    classes = 3,
+    train = 1500,
+    test = 300,
+    gzip = false,
+  }: Partial<Record<'side' | 'classes' | 'train' | 'test', number>> & { gzip?: boolean } = {},
 ): IdxFolder {
   const stream = new RandomStream(11, 'idx', side, classes);
   const save = (name: string, bytes: Buffer) => {
@@ -49,8 +55,16 @@ export function writeIdxFolder(
       const bright = Math.floor((row * classes) / side) === labels[Math.floor(at / (side * side))];
       return stream.below(100) < (bright ? 30 : 12) ? 1 + stream.below(255) : 0;
     });
-    return { images: save(`${part}-images`, idxImages(count, side, side, pixels)), labels: save(`${part}-labels`, idxLabels(labels)) };
+    return {
+      images: save(`${part}-images`, idxImages(count, side, side, pixels)),
+      labels: save(`${part}-labels`, idxLabels(labels)),
+    };
   };
   const [trained, tested] = [make('train', train), make('test', test)];
-  return { trainImages: trained.images, trainLabels: trained.labels, testImages: tested.images, testLabels: tested.labels };
+  return {
+    trainImages: trained.images,
+    trainLabels: trained.labels,
+    testImages: tested.images,
+    testLabels: tested.labels,
+  };
 }

@@ -126,10 +126,10 @@ class LineageRun {
       ? { ...interrupted, parameters: interrupted.state.parameters }
       : toCount(from.parameters, from.masks, 0);
     let seconds = 0;
-    for (const [index, phase] of PHASES[recipe.recovery](retraining.epochs).entries()) {
+    for (const [index, phase] of PHASES[recipe.recovery](retraining?.epochs ?? 0).entries()) {
       if (interrupted !== undefined && index < interrupted.phase) continue;
       const at = { step: trial.id, phase: index, masks: network.masks, thresholds: network.thresholds };
-      const done = this.fit(at, network.parameters, phase, retraining.learningRateFactor, seconds, trial);
+      const done = this.fit(at, network.parameters, phase, retraining?.learningRateFactor ?? 1, seconds, trial);
       seconds = done.seconds;
       network = phase.free
         ? toCount(done.parameters, fullMasks(this.lineage.sizes), index + 1)

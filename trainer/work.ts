@@ -81,7 +81,7 @@ export function trialSeconds(
   // A third of training, forward alone; once whole and once without each hidden ReLU.
   const evaluation = ((sizes.length - 1) * data.test * epoch(remaining)) / data.train / 3;
   if (remaining === total) return evaluation;
-  const phases = PHASES[recipe.recovery](retraining.epochs);
+  const phases = PHASES[recipe.recovery](retraining?.epochs ?? 0);
   return phases.reduce((sum, { epochs, free }) => sum + epochs * epoch(free ? total : remaining), evaluation);
 }
 

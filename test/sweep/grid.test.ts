@@ -31,10 +31,24 @@ describe('targets', () => {
 
 describe('the grid', () => {
   it('goes by network, recipe, falling count and seed', () => {
-    const spec = { hiddenWidths: [[5], [4, 3]], pruneRatios: [0.9, 0], seeds: [8, 2], recipes: [{}, { scope: 'layer' }] };
+    const spec = {
+      hiddenWidths: [[5], [4, 3]],
+      pruneRatios: [0.9, 0],
+      seeds: [8, 2],
+      recipes: [{}, { scope: 'layer' }],
+    };
     const points = gridPoints(sweepOf(spec).spec, MNIST);
-    const shown = points.map(({ network, recipe, trial, seed }) => `${network} ${recipe.scope} ${trial.pruneRatio} ${seed}`);
-    expect(shown.slice(0, 6)).toEqual(['5 global 0 8', '5 global 0 2', '5 global 0.9 8', '5 global 0.9 2', '5 layer 0 8', '5 layer 0 2']);
+    const shown = points.map(
+      ({ network, recipe, trial, seed }) => `${network} ${recipe.scope} ${trial.pruneRatio} ${seed}`,
+    );
+    expect(shown.slice(0, 6)).toEqual([
+      '5 global 0 8',
+      '5 global 0 2',
+      '5 global 0.9 8',
+      '5 global 0.9 2',
+      '5 layer 0 8',
+      '5 layer 0 2',
+    ]);
     expect(shown[8]).toBe('4-3 global 0 8');
     expect(shown).toHaveLength(16);
   });
@@ -49,7 +63,12 @@ describe('the grid', () => {
 
   it('keeps the ids of what it had when it grows', () => {
     const small = ids({ seeds: 2 });
-    const grown = ids({ seeds: 4, hiddenWidths: [[300, 100], [20]], recipes: [{}, { criterion: 'random' }], pruneRatios: [0, 0.9, 0.99, 0.995] });
+    const grown = ids({
+      seeds: 4,
+      hiddenWidths: [[300, 100], [20]],
+      recipes: [{}, { criterion: 'random' }],
+      pruneRatios: [0, 0.9, 0.99, 0.995],
+    });
     expect(grown).toEqual(expect.arrayContaining(small));
     expect(grown.length).toBe(2 * 4 * 2 * 4);
   });
@@ -59,12 +78,27 @@ describe('the grid', () => {
   });
 
   it('is counted as it is made', () => {
-    const widths = fc.uniqueArray(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 4, selector: String });
+    const widths = fc.uniqueArray(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 3 }), {
+      minLength: 1,
+      maxLength: 4,
+      selector: String,
+    });
     const ratios = fc.uniqueArray(fc.integer({ min: 0, max: 99 }), { minLength: 1, maxLength: 6 });
-    const recipes = fc.constantFrom([{}], [{}, { criterion: 'random' }], [{}, { l2: 0.001 }], [{ l1: 0.1 }, { l2: 0.001 }, { scope: 'layer' }]);
+    const recipes = fc.constantFrom(
+      [{}],
+      [{}, { criterion: 'random' }],
+      [{}, { l2: 0.001 }],
+      [{ l1: 0.1 }, { l2: 0.001 }, { scope: 'layer' }],
+    );
     fc.assert(
       fc.property(widths, ratios, recipes, fc.integer({ min: 1, max: 4 }), (hiddenWidths, percents, recipe, seeds) => {
-        const { spec } = sweepOf({ hiddenWidths, pruneRatios: percents.map((p) => p / 100), recipes: recipe, seeds, remainingWeights: [500] });
+        const { spec } = sweepOf({
+          hiddenWidths,
+          pruneRatios: percents.map((p) => p / 100),
+          recipes: recipe,
+          seeds,
+          remainingWeights: [500],
+        });
         const [size, points, lineages] = [gridSize(spec, MNIST), gridPoints(spec, MNIST), lineagesOf(spec, MNIST)];
         expect(points).toHaveLength(size.trials);
         expect(new Set(points.map(({ trial }) => trial.id)).size).toBe(size.trials);

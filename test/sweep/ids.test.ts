@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { acceptSweep } from '../../sweep/accept';
 import { gridPoints, lineagesOf } from '../../sweep/grid';
 import { canonicalJson, trialId } from '../../sweep/ids';
-import { MNIST, sweepOf } from '../fixtures';
+import { document, MNIST, sweepOf } from '../fixtures';
 
 describe('a trial id', () => {
   it('is what it has always been', () => {
@@ -11,35 +12,41 @@ describe('a trial id', () => {
     );
     expect(ids).toMatchInlineSnapshot(`
       [
-        "411334704fc0a0675585b94915024472679aeeff0226b99b69c8a9929f9899fb",
-        "5c4f194632b7fe3e5741ece66c35d252513831440aad78f2e324aaa5154eb5d1",
-        "ffc21e0d0d780c37cfd348defe2c2aa311a31959bf69b0e92eebf5153cad405f",
-        "e1ba030776fd69c20cfc5f01849800af1dffc8f51a4bc73b98bf68cad7c17c4e",
-        "b3f80ca65a4b2f642a78ed2eacfb9755043d7cb07a9f959042542c11dc9e7ceb",
-        "2c37763dfe2c3323f53811f17b62b5aa36b2556483630c51b4fa578a29776859",
+        "f35109b20d3c2b7f63a8f8b8dfeefc90819c8f64c8a5b56be8ef6e7c01e5bdf0",
+        "a37a6c3276a390c6316680ea68fa0e80573b8964527d52823a517383e3b123ff",
+        "743d78f7484f1591d691fe1bfe436483327a06de93d0748cb6af9f825c0444f1",
+        "37694b47bbe39b651e099aedb0e50d9dcece0123944f84109ad4e0c73693459e",
+        "901e8eb85e8b3695278ef8bb446560a44ef438d2cec3997690edef5fc0477413",
+        "576dec41fdf7262b1d43bd825da9431cef580b6cd02b28d91376bbea29e5cd89",
       ]
     `);
     expect(lineagesOf(sweepOf({}).spec, MNIST).map(({ id }) => id)).toMatchInlineSnapshot(`
       [
-        "fadf98d15d65268339f4c2a48332e17826ba8657eb890fd6aff9ac351be62a55",
+        "21617adcaea486fdf0a9346352a6df142cc7617fb00bde45c3f9625fe63a4dcf",
       ]
     `);
   });
 
   it('does not depend on the order of keys', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.oneof(fc.integer(), fc.double(), fc.string(), fc.constant(null))), (object) => {
-        const reversed = Object.fromEntries(Object.entries(object).reverse());
-        expect(canonicalJson(reversed)).toBe(canonicalJson(object));
-        expect(JSON.parse(canonicalJson(object))).toEqual(JSON.parse(JSON.stringify(object)));
-      }),
+      fc.property(
+        fc.dictionary(fc.string(), fc.oneof(fc.integer(), fc.double(), fc.string(), fc.constant(null))),
+        (object) => {
+          const reversed = Object.fromEntries(Object.entries(object).reverse());
+          expect(canonicalJson(reversed)).toBe(canonicalJson(object));
+          expect(JSON.parse(canonicalJson(object))).toEqual(JSON.parse(JSON.stringify(object)));
+        },
+      ),
     );
   });
 
   it('is the hash of its content and of nothing else', () => {
-    for (const { trial } of gridPoints(sweepOf({ parallelism: 3, maxFailedTrials: 9 }).spec, MNIST)) expect(trialId(trial.content)).toBe(trial.id);
+    for (const { trial } of gridPoints(sweepOf({ parallelism: 3, maxFailedTrials: 9 }).spec, MNIST))
+      expect(trialId(trial.content)).toBe(trial.id);
     const ids = (spec: object) => gridPoints(sweepOf(spec).spec, MNIST).map(({ trial }) => trial.id);
     expect(ids({ parallelism: 3, lineagesPerPack: 7, template: { accelerator: 'gpu' } })).toEqual(ids({}));
+    const renamed = acceptSweep(document({}, 'another-name'), MNIST);
+    expect(gridPoints(renamed.spec, MNIST).map(({ trial }) => trial.id)).toEqual(ids({}));
   });
 
   it('changes with everything that its numbers depend on', () => {

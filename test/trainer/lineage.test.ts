@@ -3,16 +3,27 @@ import type { CheckpointStore, Progress } from '../../bus/bus';
 import { gridPoints, lineagesOf } from '../../sweep/grid';
 import type { TrialRecord } from '../../sweep/record';
 import { WasmEngine } from '../../trainer/engine/wasm';
-import { trainLineage, type LineageContext } from '../../trainer/lineage';
+import { type LineageContext, trainLineage } from '../../trainer/lineage';
 import { countSurvivors, type Parameters, survivors } from '../../trainer/network';
 import { sweepOf } from '../fixtures';
 import { randomImages } from './engine/reference';
 
 const shape = { inputs: 60, classes: 4, trainImages: 500, testImages: 200, identity: 'sha256:00' };
 const { shared } = randomImages(60, 4, { train: 500, test: 200 });
-const recipes = [{}, { recovery: 'regrow' }, { recovery: 'none', scope: 'layer' }, { criterion: 'random', schedule: 'oneshot' }];
+const recipes = [
+  {},
+  { recovery: 'regrow' },
+  { recovery: 'none', scope: 'layer' },
+  { criterion: 'random', schedule: 'oneshot' },
+];
 const { spec } = sweepOf(
-  { hiddenWidths: [[17, 9]], pruneRatios: [0, 0.5, 0.9, 0.97], recipes, training: { epochs: 3, batchSize: 64 }, retraining: { epochs: 2 } },
+  {
+    hiddenWidths: [[17, 9]],
+    pruneRatios: [0, 0.5, 0.9, 0.97],
+    recipes,
+    training: { epochs: 3, batchSize: 64 },
+    retraining: { epochs: 2 },
+  },
   shape,
 );
 const [lineage] = lineagesOf(spec, shape);
@@ -76,7 +87,11 @@ const measured = (records: Map<string, TrialRecord>) =>
 
 describe('a lineage', () => {
   it('records each of its trials once, with the count that was asked for', async () => {
-    const [records, networks, checkpoints] = [new Map<string, TrialRecord>(), new Map<string, Parameters>(), new MemoryCheckpoints()];
+    const [records, networks, checkpoints] = [
+      new Map<string, TrialRecord>(),
+      new Map<string, Parameters>(),
+      new MemoryCheckpoints(),
+    ];
     const news = await run(records, checkpoints, { networks });
     expect(records.size).toBe(16);
     for (const record of records.values()) {
@@ -125,7 +140,12 @@ describe('a lineage', () => {
       let state = seed;
       for (let alive = false; !alive; ) {
         try {
-          await run(records, checkpoints, { kill: () => (state = (state * 1103515245 + 12345) % 2 ** 31) % 7 === 0 });
+          await run(records, checkpoints, {
+            kill: () => {
+              state = (state * 1103515245 + 12345) % 2 ** 31;
+              return state % 7 === 0;
+            },
+          });
           alive = true;
         } catch (error) {
           if (!(error instanceof Killed)) throw error;

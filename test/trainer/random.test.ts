@@ -30,7 +30,13 @@ describe('a random stream', () => {
   });
 
   it('differs with the seed and with every part of its purpose', () => {
-    const streams = [[1, 'a'], [2, 'a'], [1, 'b'], [1, 'a', 0], [1, 'a', 1]] as [number, ...string[]][];
+    const streams = [
+      [1, 'a'],
+      [2, 'a'],
+      [1, 'b'],
+      [1, 'a', 0],
+      [1, 'a', 1],
+    ] as [number, ...string[]][];
     expect(new Set(streams.map((parts) => new RandomStream(...parts).next())).size).toBe(streams.length);
   });
 

@@ -11,7 +11,12 @@ const stream = () => new RandomStream(1, 'prune');
 
 /** Layers of few distinct magnitudes, so that ties abound. */
 const layers = fc.array(
-  fc.array(fc.integer({ min: -6, max: 6 }).map((n) => n / 8), { minLength: 1, maxLength: 40 }).map((values) => Float32Array.from(values)),
+  fc
+    .array(
+      fc.integer({ min: -6, max: 6 }).map((n) => n / 8),
+      { minLength: 1, maxLength: 40 },
+    )
+    .map((values) => Float32Array.from(values)),
   { minLength: 1, maxLength: 4 },
 );
 
@@ -22,16 +27,22 @@ describe('pruning', () => {
   for (const recipe of recipes)
     it(`leaves exactly the count, among those that were there: ${recipe.criterion}, ${recipe.scope}`, () => {
       fc.assert(
-        fc.property(layers, fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (weights, a, b) => {
-          const total = sum(weights.map((layer) => layer.length));
-          const first = Math.round(total * Math.max(a, b));
-          const second = Math.min(first, Math.round(total * Math.min(a, b)));
-          const once = prune(weights, all(weights), recipe, first, stream());
-          const twice = prune(weights, once.masks, recipe, second, stream());
-          expect(sum(countSurvivors(once.masks))).toBe(first);
-          expect(sum(countSurvivors(twice.masks))).toBe(second);
-          for (const [l, mask] of twice.masks.entries()) for (const [i, kept] of mask.entries()) if (kept) expect(once.masks[l]![i]).toBe(1);
-        }),
+        fc.property(
+          layers,
+          fc.double({ min: 0, max: 1, noNaN: true }),
+          fc.double({ min: 0, max: 1, noNaN: true }),
+          (weights, a, b) => {
+            const total = sum(weights.map((layer) => layer.length));
+            const first = Math.round(total * Math.max(a, b));
+            const second = Math.min(first, Math.round(total * Math.min(a, b)));
+            const once = prune(weights, all(weights), recipe, first, stream());
+            const twice = prune(weights, once.masks, recipe, second, stream());
+            expect(sum(countSurvivors(once.masks))).toBe(first);
+            expect(sum(countSurvivors(twice.masks))).toBe(second);
+            for (const [l, mask] of twice.masks.entries())
+              for (const [i, kept] of mask.entries()) if (kept) expect(once.masks[l]![i]).toBe(1);
+          },
+        ),
       );
     });
 
@@ -41,11 +52,19 @@ describe('pruning', () => {
         const places = weights.flatMap((layer, l) => [...layer].map((w, i) => ({ l, i, size: Math.abs(w) })));
         const keep = Math.round(places.length * share);
         const expected = [...places].sort((x, y) => y.size - x.size || x.l - y.l || x.i - y.i).slice(0, keep);
-        const { masks, thresholds } = prune(weights, all(weights), { criterion: 'magnitude', scope: 'global' }, keep, stream());
-        expect(masks.flatMap((mask, l) => [...mask.entries()].filter(([, kept]) => kept).map(([i]) => `${l} ${i}`)).sort()).toEqual(
-          expected.map(({ l, i }) => `${l} ${i}`).sort(),
+        const { masks, thresholds } = prune(
+          weights,
+          all(weights),
+          { criterion: 'magnitude', scope: 'global' },
+          keep,
+          stream(),
         );
-        const removed = weights.map((layer, l) => Math.max(0, ...[...layer].filter((_, i) => !masks[l]![i]).map(Math.abs)));
+        expect(
+          masks.flatMap((mask, l) => [...mask.entries()].filter(([, kept]) => kept).map(([i]) => `${l} ${i}`)).sort(),
+        ).toEqual(expected.map(({ l, i }) => `${l} ${i}`).sort());
+        const removed = weights.map((layer, l) =>
+          Math.max(0, ...[...layer].filter((_, i) => !masks[l]![i]).map(Math.abs)),
+        );
         expect(thresholds).toEqual(removed);
       }),
     );
@@ -53,8 +72,16 @@ describe('pruning', () => {
 
   it('by layer uses one quality times the standard deviation of each layer', () => {
     const source = new RandomStream(9, 'weights');
-    const weights = [0.05, 1, 7].map((scale) => Float32Array.from({ length: 3000 }, () => scale * (source.symmetric() + source.symmetric())));
-    const { masks, thresholds } = prune(weights, all(weights), { criterion: 'magnitude', scope: 'layer' }, 900, stream());
+    const weights = [0.05, 1, 7].map((scale) =>
+      Float32Array.from({ length: 3000 }, () => scale * (source.symmetric() + source.symmetric())),
+    );
+    const { masks, thresholds } = prune(
+      weights,
+      all(weights),
+      { criterion: 'magnitude', scope: 'layer' },
+      900,
+      stream(),
+    );
     const deviations = weights.map((layer) => {
       const mean = layer.reduce((a, b) => a + b, 0) / layer.length;
       return Math.sqrt(layer.reduce((a, w) => a + (w - mean) ** 2, 0) / layer.length);
@@ -68,7 +95,8 @@ describe('pruning', () => {
 
   it('at random keeps the same share of each layer by layer, and about the same share of all globally', () => {
     const weights = [10000, 1000, 100].map((n) => new Float32Array(n).fill(1));
-    const kept = (scope: 'layer' | 'global') => countSurvivors(prune(weights, all(weights), { criterion: 'random', scope }, 1110, stream()).masks);
+    const kept = (scope: 'layer' | 'global') =>
+      countSurvivors(prune(weights, all(weights), { criterion: 'random', scope }, 1110, stream()).masks);
     expect(kept('layer')).toEqual([1000, 100, 10]);
     expect(Math.abs(kept('global')[0]! - 1000)).toBeLessThan(60);
   });
@@ -80,7 +108,11 @@ describe('pruning', () => {
   });
 
   it('finds the border among scores of any size', () => {
-    const score = fc.oneof(fc.constant(0), fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }), fc.constant(Number.POSITIVE_INFINITY));
+    const score = fc.oneof(
+      fc.constant(0),
+      fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }),
+      fc.constant(Number.POSITIVE_INFINITY),
+    );
     fc.assert(
       fc.property(fc.array(score, { minLength: 1, maxLength: 60 }), fc.nat(60), (scores, wanted) => {
         const layer = Float32Array.from(scores);
