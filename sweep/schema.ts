@@ -3,6 +3,7 @@
  * or has another word for (`oneOfTypes`, `open`).
  * The validator, the command line's list of fields and the resource definition all come from here.
  */
+import { CRITERIA } from './spec';
 
 /** A JSON Schema node as it is used here. `title` says in an error message what the value should have been. */
 export interface Schema {
@@ -115,8 +116,10 @@ const recipe: Schema = {
   properties: {
     criterion: choice(
       'criterion',
-      'Which weights go first: the smallest magnitudes, or random ones (the control).',
-      ['magnitude', 'random'],
+      `Which weights go first: ${Object.entries(CRITERIA)
+        .map(([name, which]) => `${name}: ${which}`)
+        .join('; ')}.`,
+      Object.keys(CRITERIA),
       'magnitude',
     ),
     scope: choice(

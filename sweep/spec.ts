@@ -1,7 +1,12 @@
 /** What a sweep is: the types of an accepted sweep file. `schema.ts` describes the same fields for people and validators. */
 
 export type Optimizer = 'adam' | 'sgd';
-export type CriterionName = 'magnitude' | 'random';
+/** Which weights go first, by name; `trainer/prune/` has a file for each. */
+export const CRITERIA = {
+  magnitude: 'the smallest magnitudes',
+  random: 'random ones (the control)',
+} as const;
+export type CriterionName = keyof typeof CRITERIA;
 export type Scope = 'global' | 'layer';
 export type Recovery = 'masked' | 'regrow' | 'none';
 export type Schedule = 'iterative' | 'oneshot';

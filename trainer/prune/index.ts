@@ -6,7 +6,7 @@ import type { Criterion } from './criterion';
 import { magnitude } from './magnitude';
 import { random } from './random';
 
-const CRITERIA: Record<CriterionName, Criterion> = { magnitude, random };
+const criteria: Record<CriterionName, Criterion> = { magnitude, random };
 
 export interface Pruned {
   masks: Masks;
@@ -27,7 +27,7 @@ export function prune(
   keep: number,
   stream: RandomStream,
 ): Pruned {
-  const scores = CRITERIA[recipe.criterion](weights, masks, recipe.scope, stream);
+  const scores = criteria[recipe.criterion](weights, masks, recipe.scope, stream);
   const kept = keepLargest(scores, masks, keep);
   const thresholds = weights.map((layer, l) => {
     let largest = 0;

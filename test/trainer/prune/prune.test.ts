@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CRITERIA, type CriterionName } from '../../../sweep/spec';
 import { countSurvivors, type Masks } from '../../../trainer/network';
 import { keepLargest, prune } from '../../../trainer/prune';
 import { PHASES } from '../../../trainer/prune/recovery';
@@ -21,7 +22,7 @@ const layers = fc.array(
 );
 
 describe('pruning', () => {
-  const recipes = (['magnitude', 'random'] as const).flatMap((criterion) =>
+  const recipes = (Object.keys(CRITERIA) as CriterionName[]).flatMap((criterion) =>
     (['global', 'layer'] as const).map((scope) => ({ criterion, scope })),
   );
   for (const recipe of recipes)

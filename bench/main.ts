@@ -1,0 +1,15 @@
+/** `npm run bench -- NAME`: measurements, each beside a peer; the last line is JSON. */
+import { benchEngine } from './engine';
+
+const benches: Record<string, () => Promise<void>> = { engine: benchEngine };
+
+const name = process.argv[2] ?? '';
+const bench = benches[name];
+if (bench === undefined) {
+  process.stderr.write(`usage: npm run bench -- ${Object.keys(benches).join(' | ')}\n`);
+  process.exit(64);
+}
+bench().catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});

