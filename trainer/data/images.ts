@@ -1,5 +1,6 @@
 /**
- * A data set as the kernels read it, in memory that all workers share: each image's non-zero pixels and its label.
+ * A data set as the kernels read it, in memory that all workers share: each image's non-zero pixels, for networks whose
+ * weights are dense, its pixels as they are, for pruned ones, and its label.
  *
  * Inputs are reordered so that those that are zero in every training image come last: their weights get no gradient,
  * and training stops before them (717 of MNIST's 784 remain).
@@ -21,6 +22,10 @@ export interface Subset {
   starts: number;
   /** u32 each: the position of a non-zero input, rising within an image, and 65,536 times its value. */
   pixels: number;
+  /** u8 [count, rowBytes]: the images as they are, for pruned networks, by position. */
+  rows: number;
+  /** An image number whose row is without pixels: what fills a batch up. */
+  blank: number;
   /** u8 [count]. */
   labels: number;
   /** The largest number of non-zero pixels of an image. */
@@ -35,6 +40,8 @@ export interface SharedImages {
   classes: number;
   /** Inputs that are not zero in every training image; they have the positions 0 to live - 1. */
   live: number;
+  /** Bytes of an image in `rows`: the inputs, up to a multiple of 16. */
+  rowBytes: number;
   /** [inputs]: the position of each input. */
   position: Uint16Array;
   subsets: { train: Subset; test: Subset; validation?: Subset };
@@ -79,9 +86,15 @@ export function shareImages(
   const trained = train.count - validation;
   const visible = { ...train, pixels: train.pixels.subarray(0, trained * inputs) };
   const { position, live } = positions(visible, inputs);
+  const rowBytes = Math.ceil(inputs / 16) * 16;
   const plan = [train, test].map((images) => ({ images, entries: countNonZero(images.pixels) }));
   const bytes = plan.reduce(
-    (sum, { images, entries }) => sum + align(4 * (images.count + 1)) + align(4 * entries + 4) + align(images.count),
+    (sum, { images, entries }) =>
+      sum +
+      align(4 * (images.count + 1)) +
+      align(4 * entries + 4) +
+      align(rowBytes * (images.count + 1)) +
+      align(images.count),
     0,
   );
   const pages = Math.ceil(bytes / PAGE) + 1;
@@ -98,9 +111,11 @@ export function shareImages(
       starts: allocate(4 * (images.count + 1)),
       // One more than there are: the kernel reads one ahead.
       pixels: allocate(4 * entries + 4),
+      rows: allocate(rowBytes * (images.count + 1)),
+      blank: images.count,
       labels: allocate(images.count),
     };
-    return { ...subset, longest: fill(memory, subset, images, position) };
+    return { ...subset, longest: fill(memory, subset, images, position, rowBytes) };
   }) as [Subset, Subset];
   const subsets: SharedImages['subsets'] = { train: { ...whole, count: trained }, test: testSubset };
   if (validation > 0)
@@ -108,23 +123,27 @@ export function shareImages(
       ...whole,
       count: validation,
       starts: whole.starts + 4 * trained,
+      rows: whole.rows + rowBytes * trained,
+      blank: validation,
       labels: whole.labels + trained,
     };
-  return { memory, inputs, classes, live, position, subsets, probe };
+  return { memory, inputs, classes, live, rowBytes, position, subsets, probe };
 }
 
-/** Writes the images' non-zero pixels in order of position; returns the longest list. */
+/** Writes the images' pixels in order of position; returns the longest list of those that are not zero. */
 function fill(
   memory: WebAssembly.Memory,
   subset: Omit<Subset, 'longest'>,
   images: RawImages,
   position: Uint16Array,
+  rowBytes: number,
 ): number {
   const inputs = position.length;
   const inputAt = new Uint16Array(inputs);
   for (const [input, at] of position.entries()) inputAt[at] = input;
   const starts = new Uint32Array(memory.buffer, subset.starts, images.count + 1);
   const pixels = new Uint32Array(memory.buffer, subset.pixels);
+  const rows = new Uint8Array(memory.buffer, subset.rows, rowBytes * images.count);
   new Uint8Array(memory.buffer, subset.labels, images.count).set(images.labels);
   let entry = 0;
   let longest = 0;
@@ -135,6 +154,7 @@ function fill(
       const value = images.pixels[base + inputAt[at]!]!;
       if (value === 0) continue;
       pixels[entry++] = at | (value << 16);
+      rows[image * rowBytes + at] = value;
     }
     longest = Math.max(longest, entry - starts[image]!);
   }

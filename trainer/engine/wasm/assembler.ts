@@ -118,7 +118,16 @@ export const i32x4 = {
   sub: vector(177),
   shl: vector(171),
   truncSatF32x4: vector(248),
+  toF32x4: vector(250),
   extractLane: (lane: number, operand: Operand): Expression => [...code(operand), 0xfd, 27, lane],
+};
+
+/** Unsigned bytes and halves widened: the low or the high half of a vector. */
+export const widen = {
+  low8: vector(137),
+  high8: vector(138),
+  low16: vector(169),
+  high16: vector(170),
 };
 
 export const v128 = {
@@ -126,14 +135,12 @@ export const v128 = {
   loadSplat32: load([0xfd, 9], 2),
   and: vector(78),
   or: vector(80),
-  /** Picks four 32-bit lanes, 0 to 3 from `a`, 4 to 7 from `b`. */
-  shuffle: (a: Operand, b: Operand, lanes: [number, number, number, number]): Expression => [
-    ...code(a),
-    ...code(b),
-    0xfd,
-    13,
-    ...lanes.flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]),
-  ],
+  /** Picks lanes of 16 / `lanes.length` bytes each, counted through `a` and then `b`. */
+  shuffle: (a: Operand, b: Operand, lanes: readonly number[]): Expression => {
+    const size = 16 / lanes.length;
+    const bytes = lanes.flatMap((lane) => [...Array(size).keys()].map((byte) => size * lane + byte));
+    return [...code(a), ...code(b), 0xfd, 13, ...bytes];
+  },
 };
 
 /** The statements of one function. */

@@ -7,7 +7,7 @@
 import type { SharedImages, Subset } from '../../data/images';
 import type { Masks, Parameters } from '../../network';
 import type { Arena } from './arena';
-import { type Epilogue, type Kernels, MAX_WIDTH, type Panel, panelsOf } from './kernels';
+import { epilogueOf, type Kernels, MAX_WIDTH, type Panel, panelsOf } from './kernels';
 
 interface Layer {
   inputs: number;
@@ -200,13 +200,21 @@ export class DenseNetwork {
       const relu = l < this.layers.length - 1 && l !== identity;
       for (const panel of layer.panels)
         for (let block = 0; block < layer.blocks; block++) {
-          const last = relu && block === layer.blocks - 1;
-          const epilogue: Epilogue = block === 0 ? (last ? 'relu' : 'store') : last ? 'addRelu' : 'add';
           const list = layer.list + 4 * block;
           const width = panel.width * VECTOR;
           const out = layer.out + panel.first * VECTOR;
           const matrix = this.panelAddress(layer, panel);
-          kernels[epilogue + panel.width]!(count, list, 4 * layer.blocks, matrix, width, out, layer.stride, 0, 0);
+          kernels[epilogueOf(block, layer.blocks, relu) + panel.width]!(
+            count,
+            list,
+            4 * layer.blocks,
+            matrix,
+            width,
+            out,
+            layer.stride,
+            0,
+            0,
+          );
         }
     }
   }

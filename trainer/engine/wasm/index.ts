@@ -6,7 +6,7 @@ import { exp, log } from '../elementary';
 import { Diverged, type Engine, type Fit, type FitState, type Measurement } from '../engine';
 import { Arena } from './arena';
 import { DenseNetwork } from './dense';
-import { CONSTANT, instantiate, type KernelSettings, type Kernels } from './kernels';
+import { CONSTANT, instantiate, type KernelSettings, type Kernels, PIXEL_SCALE } from './kernels';
 import { SparseNetwork } from './sparse';
 
 /** Of Adam, as in its paper. */
@@ -48,10 +48,10 @@ export class WasmEngine implements Engine {
     return made;
   }
 
-  /** The value of each pixel byte as an input: byte / 255 in float32. */
+  /** The value of each pixel byte as an input. */
   private scaleTable(): number {
     const scale = this.arena.allocate(4 * 256);
-    this.arena.f32(scale, 256).set(Array.from({ length: 256 }, (_, byte) => byte / 255));
+    this.arena.f32(scale, 256).set(Array.from({ length: 256 }, (_, byte) => byte * PIXEL_SCALE));
     return scale;
   }
 
@@ -68,7 +68,7 @@ export class WasmEngine implements Engine {
     const scale = this.scaleTable();
     const order = arena.allocate(4 * train.count);
     const network = sparse
-      ? new SparseNetwork(arena, kernels, images, scale, sizes, batch, masks)
+      ? new SparseNetwork(arena, kernels, images, sizes, batch, masks, 'training')
       : new DenseNetwork(arena, kernels, images, scale, sizes, batch, { moments: true, masked });
     network.write(0, start.parameters);
     network.write(1, start.first);
@@ -154,7 +154,7 @@ export class WasmEngine implements Engine {
     arena.u32(order, images.length).set(images);
     const masks = sparseMasks(parameters);
     const network = masks
-      ? new SparseNetwork(arena, kernels, this.images, scale, sizes, EVALUATION_BATCH, masks)
+      ? new SparseNetwork(arena, kernels, this.images, sizes, EVALUATION_BATCH, masks, 'evaluation')
       : new DenseNetwork(arena, kernels, this.images, scale, sizes, EVALUATION_BATCH, {
           moments: false,
           masked: false,

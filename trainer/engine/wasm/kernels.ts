@@ -31,6 +31,7 @@ import {
   type Local,
   type Operand,
   v128,
+  widen,
 } from './assembler';
 
 /**
@@ -83,6 +84,12 @@ export function panelsOf(vectors: number): Panel[] {
 /** What is done with a row's sum. */
 export type Epilogue = 'store' | 'add' | 'relu' | 'addRelu' | 'mask' | 'update';
 
+/** Of a row's list in blocks: the first block's sum is stored, others are added, and the last one may pass a ReLU. */
+export const epilogueOf = (block: number, blocks: number, relu: boolean): Epilogue => {
+  const last = relu && block === blocks - 1;
+  return block === 0 ? (last ? 'relu' : 'store') : last ? 'addRelu' : 'add';
+};
+
 export interface KernelSettings {
   optimizer: 'adam' | 'sgd';
   /** Whether l1 or l2 is not zero. */
@@ -119,6 +126,9 @@ export const HEAP = 4096;
  */
 const FLUSH = 1e-30;
 const flushed = (value: Expression): Expression => f32x4.sub(f32x4.add(value, f32x4.const(FLUSH)), f32x4.const(FLUSH));
+
+/** What a pixel's byte is multiplied by. */
+export const PIXEL_SCALE = Math.fround(1 / 255);
 
 /** Probabilities below this are taken for 0, so that gradients stay far from denormals. */
 const NO_PROBABILITY = 1e-12;
@@ -255,6 +265,24 @@ function touchImages(body: Body, p: { images: Local; order: Local; starts: Local
     const start = body.local('i32', i32.add(p.starts, i32.shl(i32.load(order), 2)));
     body.set(at, i32.add(p.pixels, i32.shl(i32.load(start, 0, 1), 2)));
     body.set(end, i32.add(p.pixels, i32.shl(i32.load(start, 4, 1), 2)));
+    body.while(i32.ltU(at, end), () => {
+      body.advance(sum, i32.load8U(at, 0, 1));
+      body.advance(at, 64);
+    });
+    body.advance(order, 4);
+  });
+  body.storeI32(SCRATCH, sum);
+}
+
+/** The same for a batch's rows of bytes. */
+function touchRows(body: Body, p: { sixteens: Local; order: Local; source: Local; rowBytes: Local }): void {
+  const sum = body.local('i32', 0);
+  const order = body.local('i32', p.order);
+  const at = body.local('i32');
+  const end = body.local('i32');
+  body.repeat(i32.shl(p.sixteens, 4), () => {
+    body.set(at, i32.add(p.source, i32.mul(i32.load(order), p.rowBytes)));
+    body.set(end, i32.add(at, p.rowBytes));
     body.while(i32.ltU(at, end), () => {
       body.advance(sum, i32.load8U(at, 0, 1));
       body.advance(at, 64);
@@ -562,29 +590,63 @@ function softmax(assembler: Assembler): void {
   });
 }
 
-/** The batch's images by feature, for a pruned network: `position[input]` is the byte offset of the input's row. */
-function scatterImages(assembler: Assembler): void {
-  const parameters = ['images', 'order', 'starts', 'pixels', 'scale', 'position', 'out'] as const;
-  assembler.define('scatterImages', parameters, (body, p) => {
-    const at = body.local('i32');
-    const end = body.local('i32');
-    const pixel = body.local('i32');
-    touchImages(body, p);
-    body.repeat(p.images, () => {
-      const start = body.local('i32', i32.add(p.starts, i32.shl(i32.load(p.order), 2)));
-      body.set(at, i32.add(p.pixels, i32.shl(i32.load(start, 0, 1), 2)));
-      body.set(end, i32.add(p.pixels, i32.shl(i32.load(start, 4, 1), 2)));
-      body.advance(p.order, 4);
-      body.while(i32.ltU(at, end), () => {
-        body.set(pixel, i32.load(at, 0, 1));
-        const offset = i32.load(i32.add(p.position, i32.shl(i32.and(pixel, 0xffff), 2)));
-        const value = f32.load(i32.add(p.scale, i32.shl(i32.shrU(pixel, 16), 2)));
-        body.storeF32(i32.add(p.out, offset), value);
-        body.advance(at, 4);
+/**
+ * The batch's images by feature, for a pruned network: bytes [images, rowBytes] in groups of 16 pixels to rows of
+ * float32, `pixels` byte / 255. `groups` are the byte offsets of the groups that some survivor reads, `rows` the byte
+ * offset in `out` of each pixel's row (pixels that nobody reads share one). Images in fours: a square of 16 pixels and 4
+ * images is turned in registers (25 us a batch, where scattering the non-zero pixels took 70).
+ */
+function gatherPixels(assembler: Assembler): void {
+  const parameters = ['sixteens', 'order', 'source', 'rowBytes', 'groups', 'groupTable', 'rows', 'out'] as const;
+  assembler.define('gatherPixels', parameters, (body, p) => {
+    const offset = body.local('i32');
+    const order = body.local('i32');
+    const row = body.local('i32');
+    const out = body.local('i32');
+    touchRows(body, p);
+    body.repeat(p.sixteens, () => {
+      const group = body.local('i32', p.groupTable);
+      body.repeat(p.groups, () => {
+        body.set(offset, i32.load(group));
+        body.advance(group, 4);
+        body.set(row, i32.add(p.rows, i32.shl(offset, 2)));
+        body.set(order, p.order);
+        body.set(out, p.out);
+        body.repeat(4, () => {
+          const image = (i: number) => i32.add(p.source, i32.mul(i32.load(order, 4 * i), p.rowBytes));
+          turnSquare(
+            body,
+            range(4).map((i) => v128.load(i32.add(image(i), offset), 0, 1)),
+            (pixel, values) =>
+              body.storeV128(i32.add(out, i32.load(row, 4 * pixel)), f32x4.mul(values, f32x4.const(PIXEL_SCALE))),
+          );
+          body.advance(order, 16);
+          body.advance(out, 16);
+        });
       });
-      body.advance(p.out, 4);
+      body.advance(p.order, 64);
+      body.advance(p.out, 64);
     });
   });
+}
+
+/** Bytes of 16 pixels of four images to 16 vectors of one pixel of the four, as float32. */
+function turnSquare(body: Body, images: Expression[], store: (pixel: number, values: Expression) => void): void {
+  const [a, b, c, d] = images.map((image) => body.local('v128', image)) as [Local, Local, Local, Local];
+  for (const half of [0, 8]) {
+    const bytes = range(8).flatMap((i) => [half + i, half + i + 16]);
+    const ab = body.local('v128', v128.shuffle(a, b, bytes));
+    const cd = body.local('v128', v128.shuffle(c, d, bytes));
+    for (const quarter of [0, 4]) {
+      const pairs = range(4).flatMap((i) => [quarter + i, quarter + i + 8]);
+      const four = body.local('v128', v128.shuffle(ab, cd, pairs));
+      for (const [eighth, widened] of [widen.low8(four), widen.high8(four)].entries()) {
+        const two = body.local('v128', widened);
+        for (const [i, one] of [widen.low16(two), widen.high16(two)].entries())
+          store(half + quarter + 2 * eighth + i, i32x4.toF32x4(one));
+      }
+    }
+  }
 }
 
 /** Copies values into the entries that they belong to: entry i gets the value at `values + positions[i]`. */
@@ -747,7 +809,7 @@ export function instantiate(settings: KernelSettings, own: WebAssembly.Memory, s
     updateFlat(assembler, settings);
     for (const define of [
       ...[gatherImages, gatherActive, gatherGradients, columns, transpose, copyRows, softmax],
-      ...[scatterImages, refresh, sampledRow, sampledAny, rowSums, countPositive],
+      ...[gatherPixels, refresh, sampledRow, sampledAny, rowSums, countPositive],
     ])
       define(assembler);
     module = new WebAssembly.Module(assembler.assemble());

@@ -7,25 +7,32 @@
 import type { SharedImages, Subset } from '../../data/images';
 import type { Masks, Parameters } from '../../network';
 import type { Arena } from './arena';
-import { ANY_GROUP, type Kernels, type Panel, panelsOf, ROW_GROUP } from './kernels';
+import { ANY_GROUP, epilogueOf, type Kernels, type Panel, panelsOf, ROW_GROUP } from './kernels';
 
 interface Layer {
   inputs: number;
   outputs: number;
+  /** Its units, those that are computed first: in training, only units that some survivor of the next layer reads. */
+  units: Uint32Array;
+  computed: number;
   survivors: number;
-  /** Each survivor's place in [in, out], by unit and then by input. */
+  /** Survivors of computed units; the gradient of the others is 0. */
+  active: number;
+  /** Each survivor's place in [in, out], by unit in the order of `units` and then by input. */
   places: Uint32Array;
-  /** f32 [survivors] then, aligned, [outputs] biases; first and second moments alike. */
+  /** f32 [survivors] then, aligned, [outputs] biases; first and second moments and gradients alike. */
   values: number;
   first: number;
   second: number;
   gradient: number;
   /** Bytes from the first survivor's value to the first bias. */
   biasOffset: number;
-  /** Lists of each unit's survivors, and of each input's. */
+  /** Lists of each unit's survivors, in blocks of inputs, and of each input's. */
   entries: number;
   list: number;
+  blocks: number;
   positions: number;
+  columns: number;
   columnEntries: number;
   columnList: number;
   columnPositions: number;
@@ -35,9 +42,21 @@ interface Layer {
   /** Groups of survivors that share a unit; 0 when survivors are so few that any three go together. */
   groups: number;
   groupTable: number;
+  /** Rows of the computed units, and above a hidden layer's the row of ones. */
   out: number;
   outGradient: number;
 }
+
+/** Rows of the inputs of a layer: which row an input has, -1 when no survivor reads it, and how many there are. */
+interface Rows {
+  of: Int32Array;
+  count: number;
+}
+
+/** Input rows that a tile keeps in the first-level cache, and entries of a unit that a block must have to pay (300-100
+ * at 10 %: BLOCKS_GAIN). */
+const BLOCK_ROWS = 196;
+const BLOCK_ENTRIES = 12;
 
 const up = (n: number, multiple: number) => Math.ceil(n / multiple) * multiple;
 
@@ -48,10 +67,14 @@ export class SparseNetwork {
   private readonly layers: Layer[] = [];
   /** Bytes from one feature's row to the next: a line more than a power of two, so that a tile spreads over all cache sets. */
   private readonly stride: number;
-  /** Input rows that some survivor reads; the others share one row that nobody reads. */
-  private readonly inputRows: number;
+  /** Rows of the inputs that some survivor reads, one that the others share, one of ones. */
   private readonly inputs: number;
+  /** Of each pixel the byte offset of its row of inputs, and the groups of 16 pixels of which some is read. */
   private readonly position: number;
+  private readonly groups: number;
+  private readonly groupTable: number;
+  /** A batch's image numbers, filled up with blank images. */
+  private readonly padded: number;
   private readonly ones: number;
   private lanes = 0;
   private readonly tilesOf = new Map<number, Panel[]>();
@@ -61,116 +84,145 @@ export class SparseNetwork {
   constructor(
     private readonly arena: Arena,
     private readonly kernels: Kernels,
-    images: SharedImages,
-    private readonly scale: number,
+    private readonly images: SharedImages,
     private readonly sizes: readonly number[],
     batch: number,
     masks: Masks,
+    purpose: 'training' | 'evaluation',
   ) {
     const lanes = up(batch, 16);
     this.stride = lanes * 4 + 64;
-    const { rowOfInput, rows } = inputRows(masks[0]!, sizes[0]!, sizes[1]!);
-    this.inputRows = rows;
+    // Where nothing reads a unit, its gradient is 0 and nothing depends on it: training leaves it out, exactly.
+    const read = masks.map((mask, l) => readRows(mask, sizes[l]!, sizes[l + 1]!));
+    const { of: rowOf, count } = read[0]!;
     // One row for the inputs that nobody reads, one of ones.
-    this.inputs = arena.allocate((rows + 2) * this.stride);
-    this.position = arena.allocate(4 * sizes[0]!);
-    const position = arena.u32(this.position, sizes[0]!);
-    for (let input = 0; input < sizes[0]!; input++)
-      position[images.position[input]!] = (rowOfInput[input] === -1 ? rows : rowOfInput[input]!) * this.stride;
-    this.ones = rows + 1;
-    for (const [l, mask] of masks.entries())
-      this.layers.push(this.layout(l, mask, l === 0 ? (input) => rowOfInput[input]! : (input) => input));
+    this.inputs = arena.allocate((count + 2) * this.stride);
+    this.position = arena.allocate(4 * images.rowBytes);
+    const position = arena.u32(this.position, images.rowBytes).fill(count * this.stride);
+    const groups = new Set<number>();
+    for (let input = 0; input < sizes[0]!; input++) {
+      if (rowOf[input] === -1) continue;
+      const at = images.position[input]!;
+      position[at] = rowOf[input]! * this.stride;
+      groups.add(at - (at % 16));
+    }
+    this.groups = groups.size;
+    this.groupTable = arena.allocate(4 * groups.size);
+    arena.u32(this.groupTable, groups.size).set([...groups].sort((a, b) => a - b));
+    this.padded = arena.allocate(4 * lanes);
+    this.ones = count + 1;
+    let inputs = read[0]!;
+    for (const [l, mask] of masks.entries()) {
+      const outputs = sizes[l + 1]!;
+      const rows = (purpose === 'training' && read[l + 1]) || {
+        of: Int32Array.from({ length: outputs }, (_, i) => i),
+        count: outputs,
+      };
+      this.layers.push(this.layout(l, mask, inputs, rows));
+      inputs = rows;
+    }
     this.chosen = arena.allocate(4 * lanes);
     this.peak = arena.allocate(4 * lanes);
   }
 
-  private layout(l: number, mask: Uint8Array, rowOf: (input: number) => number): Layer {
+  private layout(l: number, mask: Uint8Array, inputRows: Rows, outputRows: Rows): Layer {
     const { arena, stride } = this;
     const [inputs, outputs] = [this.sizes[l]!, this.sizes[l + 1]!];
-    const places = survivorsByUnit(mask, inputs, outputs);
+    const units = inOrderOfRows(outputRows);
+    const { places, active } = survivorsByUnit(mask, inputs, outputs, units, outputRows.count);
     const survivors = places.length;
+    const computed = outputRows.count;
+    const perUnit = active / computed;
+    const blocks = Math.max(1, Math.min(Math.ceil(inputRows.count / BLOCK_ROWS), Math.round(perUnit / BLOCK_ENTRIES)));
     const spare = survivors + ROW_GROUP;
     const biasOffset = up(4 * spare, 16);
     const bytes = biasOffset + up(4 * outputs, 16);
     const layer: Layer = {
-      ...{ inputs, outputs, survivors, places, biasOffset },
+      ...{ inputs, outputs, units, computed, survivors, active, places, biasOffset, blocks },
       values: arena.allocate(bytes),
       first: arena.allocate(bytes),
       second: arena.allocate(bytes),
       gradient: arena.allocate(bytes),
-      entries: arena.allocate(8 * (survivors + outputs)),
-      list: arena.allocate(4 * (outputs + 1)),
-      positions: arena.allocate(4 * (survivors + outputs)),
-      columnEntries: arena.allocate(8 * survivors + 8),
-      columnList: arena.allocate(4 * (inputs + 1)),
-      columnPositions: arena.allocate(4 * survivors + 4),
+      entries: arena.allocate(8 * (active + computed)),
+      list: arena.allocate(4 * (computed * blocks + 1)),
+      positions: arena.allocate(4 * (active + computed)),
+      columns: inputRows.count,
+      columnEntries: arena.allocate(8 * active + 8),
+      columnList: arena.allocate(4 * (inputRows.count + 1)),
+      columnPositions: arena.allocate(4 * active + 4),
       inputOffsets: arena.allocate(4 * spare),
       gradientOffsets: arena.allocate(4 * spare),
       groups: 0,
       groupTable: 0,
-      // Above a hidden layer's units lies its row of ones.
-      out: arena.allocate((outputs + 1) * stride),
-      outGradient: arena.allocate(outputs * stride),
+      out: arena.allocate((computed + 1) * stride),
+      outGradient: arena.allocate(computed * stride),
     };
-    this.fillUnitLists(layer, l === 0 ? this.ones : inputs, rowOf);
-    if (l > 0) this.fillInputLists(layer);
-    this.fillGroups(layer);
+    this.fillUnitLists(layer, l === 0 ? this.ones : inputRows.count, inputRows);
+    if (l > 0) this.fillInputLists(layer, inputRows, outputRows);
+    this.fillGroups(layer, outputRows);
     return layer;
   }
 
-  /** Each unit's entries: its survivors by input, then its bias. */
-  private fillUnitLists(layer: Layer, onesRow: number, rowOf: (input: number) => number): void {
-    const { survivors, outputs } = layer;
-    const entries = this.arena.u32(layer.entries, 2 * (survivors + outputs));
-    const list = this.arena.u32(layer.list, outputs + 1);
-    const positions = this.arena.u32(layer.positions, survivors + outputs);
-    const inputOffsets = this.arena.u32(layer.inputOffsets, survivors);
-    const gradientOffsets = this.arena.u32(layer.gradientOffsets, survivors);
+  /** Each unit's entries: its survivors by input, in blocks, then its bias. */
+  private fillUnitLists(layer: Layer, onesRow: number, inputRows: Rows): void {
+    const { active, computed, outputs, blocks, places } = layer;
+    const entries = this.arena.u32(layer.entries, 2 * (active + computed));
+    const list = this.arena.u32(layer.list, computed * blocks + 1);
+    const positions = this.arena.u32(layer.positions, active + computed);
+    const inputOffsets = this.arena.u32(layer.inputOffsets, active);
+    const gradientOffsets = this.arena.u32(layer.gradientOffsets, active);
     let survivor = 0;
     let entry = 0;
     const append = (row: number, valueOffset: number) => {
       entries[2 * entry] = row;
       positions[entry++] = valueOffset;
     };
-    for (let unit = 0; unit < outputs; unit++) {
-      list[unit] = layer.entries + 8 * entry;
-      for (; survivor < survivors && layer.places[survivor]! % outputs === unit; survivor++) {
-        const row = rowOf(Math.floor(layer.places[survivor]! / outputs));
-        inputOffsets[survivor] = row * this.stride;
-        gradientOffsets[survivor] = unit * this.stride;
-        append(row, 4 * survivor);
+    for (let index = 0; index < computed; index++) {
+      const unit = layer.units[index]!;
+      for (let block = 0; block < blocks; block++) {
+        list[index * blocks + block] = layer.entries + 8 * entry;
+        const end = (inputRows.count * (block + 1)) / blocks;
+        for (; survivor < active && places[survivor]! % outputs === unit; survivor++) {
+          const row = inputRows.of[Math.floor(places[survivor]! / outputs)]!;
+          if (row >= end) break;
+          inputOffsets[survivor] = row * this.stride;
+          gradientOffsets[survivor] = index * this.stride;
+          append(row, 4 * survivor);
+        }
       }
-      append(onesRow, layer.biasOffset + 4 * unit);
+      append(onesRow, layer.biasOffset + 4 * index);
     }
-    list[outputs] = layer.entries + 8 * entry;
+    list[computed * blocks] = layer.entries + 8 * entry;
   }
 
   /** Each input's entries, by unit. */
-  private fillInputLists(layer: Layer): void {
-    const { survivors, inputs, outputs, places } = layer;
-    const list = this.arena.u32(layer.columnList, inputs + 1);
-    const entries = this.arena.u32(layer.columnEntries, 2 * survivors);
-    const positions = this.arena.u32(layer.columnPositions, survivors);
-    const next = new Uint32Array(inputs + 1);
-    for (const place of places) next[Math.floor(place / outputs) + 1]!++;
-    for (let input = 0; input < inputs; input++) next[input + 1]! += next[input]!;
-    for (const [input, count] of next.entries()) list[input] = layer.columnEntries + 8 * count;
-    for (const [survivor, place] of places.entries()) {
-      const at = next[Math.floor(place / outputs)]!++;
-      entries[2 * at] = place % outputs;
+  private fillInputLists(layer: Layer, inputRows: Rows, outputRows: Rows): void {
+    const { active, outputs, places } = layer;
+    const rowAt = (survivor: number) => inputRows.of[Math.floor(places[survivor]! / outputs)]!;
+    const list = this.arena.u32(layer.columnList, inputRows.count + 1);
+    const entries = this.arena.u32(layer.columnEntries, 2 * active);
+    const positions = this.arena.u32(layer.columnPositions, active);
+    const next = new Uint32Array(inputRows.count + 1);
+    for (let survivor = 0; survivor < active; survivor++) next[rowAt(survivor) + 1]!++;
+    for (let row = 0; row < inputRows.count; row++) next[row + 1]! += next[row]!;
+    for (const [row, count] of next.entries()) list[row] = layer.columnEntries + 8 * count;
+    for (let survivor = 0; survivor < active; survivor++) {
+      const at = next[rowAt(survivor)]!++;
+      entries[2 * at] = outputRows.of[places[survivor]! % outputs]!;
       positions[at] = 4 * survivor;
     }
   }
 
-  private fillGroups(layer: Layer): void {
+  private fillGroups(layer: Layer, outputRows: Rows): void {
+    const { active, outputs, places } = layer;
     const groups: number[] = [];
-    for (let survivor = 0; survivor < layer.survivors; ) {
-      const unit = layer.places[survivor]! % layer.outputs;
-      groups.push(unit * this.stride, 4 * survivor);
-      for (let taken = 0; taken < ROW_GROUP && survivor < layer.survivors; taken++, survivor++)
-        if (layer.places[survivor]! % layer.outputs !== unit) break;
+    for (let survivor = 0; survivor < active; ) {
+      const unit = places[survivor]! % outputs;
+      groups.push(outputRows.of[unit]! * this.stride, 4 * survivor);
+      for (let taken = 0; taken < ROW_GROUP && survivor < active; taken++, survivor++)
+        if (places[survivor]! % outputs !== unit) break;
     }
-    if (!rowGroupsPay(layer.survivors, groups.length / 2)) return;
+    if (!rowGroupsPay(active, groups.length / 2)) return;
     layer.groups = groups.length / 2;
     layer.groupTable = this.arena.allocate(4 * groups.length);
     this.arena.u32(layer.groupTable, groups.length).set(groups);
@@ -185,7 +237,8 @@ export class SparseNetwork {
     for (const [l, layer] of this.layers.entries()) {
       const values = this.arena.f32(this.part(layer, part), layer.survivors);
       for (const [i, place] of layer.places.entries()) values[i] = parameters.weights[l]![place]!;
-      this.arena.f32(this.part(layer, part) + layer.biasOffset, layer.outputs).set(parameters.biases[l]!);
+      const biases = this.arena.f32(this.part(layer, part) + layer.biasOffset, layer.outputs);
+      for (const [i, unit] of layer.units.entries()) biases[i] = parameters.biases[l]![unit]!;
     }
     if (part === 0) this.refresh();
   }
@@ -195,15 +248,16 @@ export class SparseNetwork {
     for (const [l, layer] of this.layers.entries()) {
       const values = this.arena.f32(this.part(layer, part), layer.survivors);
       for (const [i, place] of layer.places.entries()) into.weights[l]![place] = values[i]!;
-      into.biases[l]!.set(this.arena.f32(this.part(layer, part) + layer.biasOffset, layer.outputs));
+      const biases = this.arena.f32(this.part(layer, part) + layer.biasOffset, layer.outputs);
+      for (const [i, unit] of layer.units.entries()) into.biases[l]![unit] = biases[i]!;
     }
   }
 
   /** Brings the lists' copies of the values up to date. */
   private refresh(): void {
     for (const [l, layer] of this.layers.entries()) {
-      this.kernels.refresh!(layer.survivors + layer.outputs, layer.positions, layer.values, layer.entries);
-      if (l > 0) this.kernels.refresh!(layer.survivors, layer.columnPositions, layer.values, layer.columnEntries);
+      this.kernels.refresh!(layer.active + layer.computed, layer.positions, layer.values, layer.entries);
+      if (l > 0) this.kernels.refresh!(layer.active, layer.columnPositions, layer.values, layer.columnEntries);
     }
   }
 
@@ -212,7 +266,7 @@ export class SparseNetwork {
     if (this.lanes === count) return;
     this.lanes = count;
     const rows = [this.inputs + this.ones * this.stride];
-    for (const layer of this.layers.slice(0, -1)) rows.push(layer.out + layer.outputs * this.stride);
+    for (const layer of this.layers.slice(0, -1)) rows.push(layer.out + layer.computed * this.stride);
     for (const row of rows)
       this.arena
         .f32(row, this.stride / 4)
@@ -220,22 +274,33 @@ export class SparseNetwork {
         .fill(1, 0, count);
   }
 
+  /** The batch's image numbers, in multiples of 16. */
+  private padOrder(subset: Subset, order: number, count: number): number {
+    if (count % 16 === 0) return order;
+    const padded = this.arena.u32(this.padded, up(count, 16));
+    padded.fill(subset.blank, count);
+    padded.set(this.arena.u32(order, count));
+    return this.padded;
+  }
+
   /** See DenseNetwork.forward. */
   forward(subset: Subset, order: number, count: number, identity = -1): void {
     const { kernels, stride } = this;
     this.setLanes(count);
-    this.arena.u8(this.inputs, (this.inputRows + 1) * stride).fill(0);
-    const from = [subset.starts, subset.pixels, this.scale] as const;
-    kernels.scatterImages!(count, order, ...from, this.position, this.inputs);
+    const sixteens = up(count, 16) / 16;
+    const source = [subset.rows, this.images.rowBytes, this.groups, this.groupTable] as const;
+    kernels.gatherPixels!(sixteens, this.padOrder(subset, order, count), ...source, this.position, this.inputs);
     let inputs = this.inputs;
     for (const [l, layer] of this.layers.entries()) {
       const relu = l < this.layers.length - 1 && l !== identity;
+      const { computed, list, blocks, out } = layer;
       for (const { width, first } of this.tiles(count)) {
         const at = first * 16;
-        kernels[(relu ? 'relu' : 'store') + width]!(
-          ...[layer.outputs, layer.list, 4, inputs + at, stride],
-          ...[layer.out + at, stride, 0, 0],
-        );
+        for (let block = 0; block < blocks; block++)
+          kernels[epilogueOf(block, blocks, relu) + width]!(
+            ...[computed, list + 4 * block, 4 * blocks, inputs + at, stride],
+            ...[out + at, stride, 0, 0],
+          );
       }
       inputs = layer.out;
     }
@@ -276,7 +341,7 @@ export class SparseNetwork {
       for (const { width, first } of this.tiles(count)) {
         const at = first * 16;
         kernels[`mask${width}`]!(
-          ...[layer.inputs, layer.columnList, 4, gradient + at, stride],
+          ...[layer.columns, layer.columnList, 4, gradient + at, stride],
           ...[before.outGradient + at, stride, before.out + at, stride],
         );
       }
@@ -285,7 +350,7 @@ export class SparseNetwork {
     for (const layer of this.layers) {
       const gradient = layer === last ? layer.out : layer.outGradient;
       const bytes = 4 * lanes;
-      kernels.rowSums!(layer.outputs, bytes, gradient, stride, layer.gradient + layer.biasOffset);
+      kernels.rowSums!(layer.computed, bytes, gradient, stride, layer.gradient + layer.biasOffset);
       if (layer.groups > 0)
         kernels.sampledRow!(
           bytes,
@@ -298,9 +363,11 @@ export class SparseNetwork {
         );
       else
         kernels.sampledAny!(
-          ...[bytes, Math.ceil(layer.survivors / ANY_GROUP), layer.inputOffsets, layer.gradientOffsets],
+          ...[bytes, Math.ceil(layer.active / ANY_GROUP), layer.inputOffsets, layer.gradientOffsets],
           ...[inputs, gradient, layer.gradient],
         );
+      // A last group that is not full writes past the survivors that have a gradient.
+      this.arena.f32(layer.gradient + 4 * layer.active, ROW_GROUP).fill(0);
       inputs = layer.out;
     }
   }
@@ -320,24 +387,41 @@ export class SparseNetwork {
 }
 
 /** Rows for the inputs that some survivor reads, in order. */
-function inputRows(mask: Uint8Array, inputs: number, outputs: number): { rowOfInput: Int32Array; rows: number } {
-  const rowOfInput = new Int32Array(inputs).fill(-1);
-  let rows = 0;
+function readRows(mask: Uint8Array, inputs: number, outputs: number): Rows {
+  const of = new Int32Array(inputs).fill(-1);
+  let count = 0;
   for (let input = 0; input < inputs; input++)
-    if (mask.subarray(input * outputs, (input + 1) * outputs).includes(1)) rowOfInput[input] = rows++;
-  return { rowOfInput, rows };
+    if (mask.subarray(input * outputs, (input + 1) * outputs).includes(1)) of[input] = count++;
+  return { of, count };
 }
 
-/** Places in [in, out] of the survivors, by unit and then by input. */
-function survivorsByUnit(mask: Uint8Array, inputs: number, outputs: number): Uint32Array {
-  const counts = new Uint32Array(outputs + 1);
-  for (let place = 0; place < mask.length; place++) if (mask[place] !== 0) counts[(place % outputs) + 1]!++;
-  for (let unit = 0; unit < outputs; unit++) counts[unit + 1]! += counts[unit]!;
-  const places = new Uint32Array(counts[outputs]!);
+/** Units by row, and after them those without one. */
+function inOrderOfRows({ of, count }: Rows): Uint32Array {
+  const units = new Uint32Array(of.length);
+  let rest = count;
+  for (const [unit, row] of of.entries()) units[row === -1 ? rest++ : row] = unit;
+  return units;
+}
+
+/** Places in [in, out] of the survivors, by unit in the order given and then by input; how many the first units have. */
+function survivorsByUnit(
+  mask: Uint8Array,
+  inputs: number,
+  outputs: number,
+  units: Uint32Array,
+  computed: number,
+): { places: Uint32Array; active: number } {
+  const order = new Uint32Array(outputs);
+  for (const [index, unit] of units.entries()) order[unit] = index;
+  const next = new Uint32Array(outputs + 1);
+  for (let place = 0; place < mask.length; place++) if (mask[place] !== 0) next[order[place % outputs]! + 1]!++;
+  for (let index = 0; index < outputs; index++) next[index + 1]! += next[index]!;
+  const active = next[computed]!;
+  const places = new Uint32Array(next[outputs]!);
   for (let input = 0; input < inputs; input++)
     for (let unit = 0; unit < outputs; unit++) {
       const place = input * outputs + unit;
-      if (mask[place] !== 0) places[counts[unit]!++] = place;
+      if (mask[place] !== 0) places[next[order[unit]!]!++] = place;
     }
-  return places;
+  return { places, active };
 }
