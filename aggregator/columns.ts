@@ -18,7 +18,7 @@ const DIGITS_OF_DIGEST = 12;
 const datasetName = (identity: string) =>
   identity.startsWith('sha256:') ? identity.slice(0, 'sha256:'.length + DIGITS_OF_DIGEST) : identity;
 
-export const COLUMNS: readonly Column[] = [
+const COLUMNS: readonly Column[] = [
   { name: 'trial_id', type: 'string', of: ({ trial }) => trial.id },
   { name: 'dataset', type: 'string', of: ({ trial }) => datasetName(trial.content.dataset) },
   { name: 'network', type: 'string', of: ({ network }) => network },
@@ -49,11 +49,19 @@ export const COLUMNS: readonly Column[] = [
   { name: 'active_mean', type: 'numbers', of: (_, record) => record.activeMean },
   { name: 'flop_fraction', type: 'number', of: (_, record) => record.flopFraction },
   { name: 'engine', type: 'string', of: (_, { engine }) => engine },
-  // A recipe may set its own l1 and l2: with the listed columns alone two rows of such a sweep would be told apart by
-  // their ids only.
+];
+
+/** With the columns above alone, two recipes that differ in their own l1 or l2 would be told apart by ids only. */
+const PENALTIES: readonly Column[] = [
   { name: 'l1', type: 'number', of: ({ trial }) => trial.content.training.l1 },
   { name: 'l2', type: 'number', of: ({ trial }) => trial.content.training.l2 },
 ];
+
+/** The columns of a sweep: those of every sweep, and l1 and l2 when some recipe sets its own. */
+export function columnsOf(points: readonly GridPoint[]): readonly Column[] {
+  const setsOwn = points.some(({ recipe }) => recipe.l1 !== undefined || recipe.l2 !== undefined);
+  return setsOwn ? [...COLUMNS, ...PENALTIES] : COLUMNS;
+}
 
 /** Histograms of the surviving weights, for the Parquet file alone; a network without the layer has none. */
 export function histogramColumns(layers: number): Column[] {

@@ -2,7 +2,7 @@
 import type { Cell } from '../sweep/cells';
 import type { GridPoint } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
-import { COLUMNS, recorded } from './columns';
+import { columnsOf, recorded } from './columns';
 
 type Field = string | number | readonly number[] | undefined;
 
@@ -17,9 +17,10 @@ const csv = (header: readonly string[], rows: readonly (readonly Field[])[]): st
 
 /** One row a recorded trial. */
 export function trialsCsv(points: readonly GridPoint[], records: ReadonlyMap<string, TrialRecord>): string {
-  const rows = recorded(points, records).map(({ point, record }) => COLUMNS.map((column) => column.of(point, record)));
+  const columns = columnsOf(points);
+  const rows = recorded(points, records).map(({ point, record }) => columns.map((column) => column.of(point, record)));
   return csv(
-    COLUMNS.map(({ name }) => name),
+    columns.map(({ name }) => name),
     rows,
   );
 }

@@ -2,7 +2,7 @@
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { GridPoint } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
-import { COLUMNS, type Column, histogramColumns, recorded } from './columns';
+import { type Column, columnsOf, histogramColumns, recorded } from './columns';
 
 type SchemaElement = NonNullable<Parameters<typeof parquetWriteBuffer>[0]['schema']>[number];
 
@@ -36,7 +36,7 @@ function parquetValue(type: Column['type'], value: ReturnType<Column['of']>): un
 export function trialsParquet(points: readonly GridPoint[], records: ReadonlyMap<string, TrialRecord>): Uint8Array {
   const rows = recorded(points, records);
   const layers = Math.max(0, ...points.map(({ trial }) => trial.content.hiddenWidths.length + 1));
-  const columns = [...COLUMNS, ...histogramColumns(layers)];
+  const columns = [...columnsOf(points), ...histogramColumns(layers)];
   const buffer = parquetWriteBuffer({
     schema: [{ name: 'trials', num_children: columns.length }, ...columns.flatMap(schemaOf)],
     columnData: columns.map((column) => ({

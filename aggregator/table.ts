@@ -3,7 +3,8 @@ import type { Cell } from '../sweep/cells';
 import { layerSizes, networkName, remainingFor, weightCount } from '../sweep/networks';
 import type { DatasetShape, SweepSpec } from '../sweep/spec';
 
-const thousands = (n: number) => n.toLocaleString('en-US');
+/** Without a locale: the table is the same bytes under any build of Node. */
+const thousands = (n: number) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** A column: what is asked for, and the count that this is for a network. */
 interface Column {

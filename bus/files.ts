@@ -13,6 +13,7 @@ const MENDS: Record<string, string> = {
   EIO: 'the disk fails to read or write; check the disk',
   ENOTDIR: 'a part of the path is not a folder; choose another folder',
   EEXIST: 'there is a file of this name; choose another folder',
+  EISDIR: 'there is a folder of this name; remove it or choose another folder',
   ENOENT: 'a folder of the path is missing or cannot be made; choose another folder',
   ENAMETOOLONG: 'the path is too long; choose a shorter one',
   EMFILE: 'too many open files; raise the limit (ulimit -n) and run again',

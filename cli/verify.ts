@@ -3,13 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { outputs } from '../aggregator/outputs';
 import { axesOf } from '../aggregator/table';
+import { DataError } from '../sweep/errors';
 import { gridPoints, lineagesOf } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
 import { loadDataset } from '../trainer/data/dataset';
 import { WasmEngine } from '../trainer/engine/wasm';
 import { networkPath, parseNetwork } from '../trainer/kept';
 import { measure } from '../trainer/measure';
-import { survivors } from '../trainer/network';
+import { type Parameters, survivors } from '../trainer/network';
 import { NETWORKS_FOLDER } from './run';
 import { loadFolder } from './sweepfile';
 import { folderRecords } from './table';
@@ -60,7 +61,14 @@ function verifyNetworks(
       const path = networkPath(folder, id);
       const record = records.get(id);
       if (!existsSync(path) || record === undefined) continue;
-      const parameters = parseNetwork(readFileSync(path), sizes, path);
+      let parameters: Parameters;
+      try {
+        parameters = parseNetwork(readFileSync(path), sizes, path);
+      } catch (error) {
+        if (!(error instanceof DataError)) throw error;
+        problems.push(`${error.message}; delete it and run again with --keep-networks to make it again`);
+        continue;
+      }
       const subsets = { validation: images.subsets.validation !== undefined, probe: images.probe };
       const again = measure(engine, sizes, parameters, survivors(parameters), subsets);
       for (const [field, value] of Object.entries(again)) {

@@ -1,5 +1,6 @@
 /** Arrays in NumPy's .npz: a zip of .npy files (format 1.0), stored, with a fixed date, so that equal arrays are equal bytes. */
 import { unzipSync, type Zippable, zipSync } from 'fflate';
+import { DataError } from './errors';
 
 export interface NamedArray {
   name: string;
@@ -23,21 +24,22 @@ function writeNpy({ shape, data }: NamedArray): Uint8Array {
   return bytes;
 }
 
-function readNpy(name: string, bytes: Uint8Array): NamedArray {
+const MEND = 'remove the file and make it again';
+
+/** @returns nothing when the bytes are not a whole float32 array in .npy format 1.0 */
+function readNpy(name: string, bytes: Uint8Array): NamedArray | undefined {
+  if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) return undefined;
   const headerEnd = 10 + new DataView(bytes.buffer, bytes.byteOffset).getUint16(8, true);
   const header = new TextDecoder().decode(bytes.subarray(10, headerEnd));
-  const shape = /'shape': \(([\d, ]*)\)/.exec(header)?.[1];
-  if (MAGIC.some((byte, i) => bytes[i] !== byte) || shape === undefined || !header.includes("'<f4'"))
-    throw new Error(`${name}: not a float32 array in .npy format 1.0`);
-  const copy = bytes.slice(headerEnd);
-  return {
-    name,
-    shape: shape
-      .split(',')
-      .filter((part) => part.trim() !== '')
-      .map(Number),
-    data: new Float32Array(copy.buffer, 0, copy.length / 4),
-  };
+  const dimensions = /'shape': \(([\d, ]*)\)/.exec(header)?.[1];
+  if (dimensions === undefined || !header.includes("'<f4'")) return undefined;
+  const shape = dimensions
+    .split(',')
+    .filter((part) => part.trim() !== '')
+    .map(Number);
+  const data = bytes.slice(headerEnd);
+  if (data.length !== 4 * shape.reduce((product, size) => product * size, 1)) return undefined;
+  return { name, shape, data: new Float32Array(data.buffer) };
 }
 
 export function writeNpz(arrays: readonly NamedArray[]): Uint8Array {
@@ -47,7 +49,23 @@ export function writeNpz(arrays: readonly NamedArray[]): Uint8Array {
   return zipSync(files);
 }
 
-/** @throws when the bytes are not an .npz of float32 arrays */
-export function readNpz(bytes: Uint8Array): NamedArray[] {
-  return Object.entries(unzipSync(bytes)).map(([file, content]) => readNpy(file.replace(/\.npy$/, ''), content));
+function unzip(bytes: Uint8Array, source: string): Record<string, Uint8Array> {
+  try {
+    return unzipSync(bytes);
+  } catch (error) {
+    throw new DataError(`${source}: not a whole zip file (${(error as Error).message}); ${MEND}`);
+  }
+}
+
+/**
+ * @param source what the error calls the bytes: their path, where they have one
+ * @throws DataError when the bytes are not an .npz of whole float32 arrays
+ */
+export function readNpz(bytes: Uint8Array, source = '.npz'): NamedArray[] {
+  return Object.entries(unzip(bytes, source)).map(([file, content]) => {
+    const array = readNpy(file.replace(/\.npy$/, ''), content);
+    if (array === undefined)
+      throw new DataError(`${source}: ${file} is not a whole float32 array in .npy format 1.0; ${MEND}`);
+    return array;
+  });
 }

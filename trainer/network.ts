@@ -46,7 +46,11 @@ export function countSurvivors(masks: Masks): number[] {
   });
 }
 
-/** The masks of what is not zero. */
+/** The masks of what is not zero. (A plain loop: a callback for each weight takes a quarter of an evaluation.) */
 export function survivors({ weights }: Parameters): Masks {
-  return weights.map((layer) => Uint8Array.from(layer, (weight) => (weight !== 0 ? 1 : 0)));
+  return weights.map((layer) => {
+    const mask = new Uint8Array(layer.length);
+    for (let i = 0; i < layer.length; i++) if (layer[i] !== 0) mask[i] = 1;
+    return mask;
+  });
 }

@@ -22,7 +22,9 @@ const without = (count: number) => new Map([...records].slice(count));
 const axes = axesOf(spec, MNIST);
 
 describe('trials.csv', () => {
-  it('has the promised columns, then l1 and l2', () => {
+  it('has the promised columns, then l1 and l2 when a recipe sets its own', () => {
+    const plain = gridPoints(sweepOf({}).spec, MNIST);
+    expect(trialsCsv(plain, new Map()).trimEnd()).toMatch(/^trial_id,.*,flop_fraction,engine$/);
     expect(trialsCsv(points, records).split('\n')[0]).toBe(
       'trial_id,dataset,network,seed,criterion,scope,recovery,schedule,prune_ratio,requested_weights,remaining_weights,' +
         'remaining_by_layer,threshold_by_layer,test_correct,test_accuracy,test_loss,validation_accuracy,test_correct_without_relu,' +
@@ -148,7 +150,31 @@ describe('the table for people', () => {
   });
 });
 
+/** RFC 4180, read independently of how it is written. */
+function parseCsv(text: string): string[][] {
+  const fields = [...text.matchAll(/("(?:[^"]|"")*"|[^,\n]*)(,|\n)/g)];
+  const rows: string[][] = [[]];
+  for (const [, field, end] of fields) {
+    rows.at(-1)!.push(field!.startsWith('"') ? field!.slice(1, -1).replaceAll('""', '"') : field!);
+    if (end === '\n') rows.push([]);
+  }
+  return rows.slice(0, -1);
+}
+
 describe('costs.csv', () => {
+  it('parses back, whatever a host is called', () => {
+    const [point] = points;
+    const record = recordOf(point!, 9000);
+    const name = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r', ' ', ';', 'é') });
+    fc.assert(
+      fc.property(name, (host) => {
+        const named = { ...record, cost: { ...record.cost, host } };
+        const text = costsCsv([point!], new Map([[point!.trial.id, named]]));
+        expect(parseCsv(text)[1]).toEqual([point!.trial.id, '1.5', '0.25', '1', host, 'prunesweep 0.1.0']);
+      }),
+    );
+  });
+
   it('quotes what needs it', () => {
     const [point] = points;
     const record: TrialRecord = { ...recordOf(point!, 9000) };

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DataError } from '../../sweep/errors';
 import { readNpz, writeNpz } from '../../sweep/npz';
 
 const arrays = [
@@ -29,7 +31,36 @@ describe('an .npz file', () => {
     expect((10 + new DataView(bytes.buffer, bytes.byteOffset + start).getUint16(8, true)) % 64).toBe(0);
   });
 
-  it('that is something else is refused', () => {
-    expect(() => readNpz(Uint8Array.from([1, 2, 3]))).toThrow();
+  it('that is cut off anywhere, or is something else, is refused by name', () => {
+    const whole = writeNpz(arrays);
+    const damaged = [0, 3, 100, whole.length >> 1, whole.length - 1].map((length) => whole.slice(0, length));
+    for (const bytes of [...damaged, new Uint8Array(500).fill(65)]) {
+      expect(() => readNpz(bytes, 'networks/a.npz')).toThrow(DataError);
+      expect(() => readNpz(bytes, 'networks/a.npz')).toThrow(
+        /^networks\/a\.npz: not a whole zip file .*; remove the file/,
+      );
+    }
+  });
+
+  it('whose array holds more or less than its shape says is refused by name', () => {
+    for (const shape of [[2, 2], [2, 4], [7]])
+      expect(() => readNpz(writeNpz([{ ...arrays[0]!, shape }]), 'networks/a.npz')).toThrow(
+        'networks/a.npz: fc1.weight.npy is not a whole float32 array in .npy format 1.0; remove the file and make it again',
+      );
+  });
+
+  it('gives back arrays of any shape and any values', () => {
+    const array = fc
+      .array(fc.integer({ min: 0, max: 9 }), { maxLength: 3 })
+      .chain((shape) =>
+        fc
+          .float32Array({ minLength: shape.reduce((a, b) => a * b, 1), maxLength: shape.reduce((a, b) => a * b, 1) })
+          .map((data) => ({ name: 'fc1.weight', shape, data })),
+      );
+    fc.assert(
+      fc.property(array, (one) => {
+        expect(readNpz(writeNpz([one]))).toEqual([one]);
+      }),
+    );
   });
 });

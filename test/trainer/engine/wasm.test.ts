@@ -111,6 +111,27 @@ describe('a step of the engine', () => {
           expect(distance(parameters, expected, start)).toBeLessThan(2e-4);
         });
 
+  it('agrees with float64 when whole layers are pruned away', () => {
+    const sizes = [60, 12, 9, 7, 3];
+    const { train: images, shared } = randomImages(60, 3, { train: 200, test: 3 });
+    const order = new RandomStream(1, 'order').permutation(200);
+    for (const empty of [0, 1, 2, 3])
+      for (const setting of [adam, { ...sgd, l1: 1e-4, l2: 1e-3 }]) {
+        const masks = randomMasks(sizes, 0.2).map((mask, l) => (l === empty ? mask.fill(0) : mask));
+        const start = maskedParameters(initialise(sizes, 1), masks);
+        const fit = {
+          sizes,
+          settings: { ...setting, batchSize: 50 },
+          masks,
+          start: fresh(sizes, start),
+          order: () => order,
+        };
+        const { parameters } = new WasmEngine(shared).fit(fit);
+        const expected = train(sizes, start, setting, chunks(asInputs(images, order), 50), masks);
+        expect(distance(parameters, expected, start)).toBeLessThan(2e-4);
+      }
+  });
+
   it('leaves pruned weights at exactly zero and moves every other that has a gradient', () => {
     const sizes = [50, 40, 30, 4];
     const { shared } = randomImages(50, 4, { train: 300, test: 4 });

@@ -1,6 +1,6 @@
 /** A worker's own memory: laid out anew for each network, so that it grows to the widest and not with their number. */
 import { DataError } from '../../../sweep/errors';
-import { HEAP } from './kernels';
+import { HEAP } from './kernels/memory';
 
 const PAGE = 65536;
 /** A whole cache line more than a power of two apart, so that rows of one panel do not fall on the same cache sets. */

@@ -7,7 +7,8 @@
 import type { SharedImages, Subset } from '../../data/images';
 import type { Masks, Parameters } from '../../network';
 import type { Arena } from './arena';
-import { epilogueOf, type Kernels, MAX_WIDTH, type Panel, panelsOf } from './kernels';
+import type { Kernels } from './kernels';
+import { epilogueOf, MAX_WIDTH, type Panel, panelsOf } from './kernels/product';
 
 interface Layer {
   inputs: number;
@@ -36,8 +37,15 @@ interface Layer {
   gradientList: number;
 }
 
+/** A batch's logits, and how far apart (in floats) those of two images and those of two classes are. */
+export interface Logits {
+  values: Float32Array;
+  perImage: number;
+  perClass: number;
+}
+
 /** Rows of a panel that fit the first-level cache beside the rest; 40 KiB was the best of 20 to 160 on fc1. */
-const BLOCK_BYTES = 32 * 1024;
+const BLOCK_BYTES = 54 * 1024;
 const VECTOR = 16;
 const up4 = (n: number) => Math.ceil(n / 4) * 4;
 
@@ -219,10 +227,10 @@ export class DenseNetwork {
     }
   }
 
-  /** After `forward`: the logits, [images, stride / 4] floats. */
-  logitsView(count: number): { values: Float32Array; stride: number } {
-    const last = this.layers.at(-1)!;
-    return { values: this.arena.f32(last.out, (count * last.stride) / 4), stride: last.stride / 4 };
+  /** After `forward`. */
+  logitsView(count: number): Logits {
+    const { out, stride } = this.layers.at(-1)!;
+    return { values: this.arena.f32(out, (count * stride) / 4), perImage: stride / 4, perClass: 1 };
   }
 
   /** After `forward`: units above zero in each hidden layer, summed over the images. */

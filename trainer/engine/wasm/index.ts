@@ -5,8 +5,10 @@ import { copyParameters, countSurvivors, type Masks, type Parameters, survivors,
 import { exp, log } from '../elementary';
 import { Diverged, type Engine, type Fit, type FitState, type Measurement } from '../engine';
 import { Arena } from './arena';
-import { DenseNetwork } from './dense';
-import { CONSTANT, instantiate, type KernelSettings, type Kernels, PIXEL_SCALE } from './kernels';
+import { DenseNetwork, type Logits } from './dense';
+import { instantiate, type Kernels } from './kernels';
+import { CONSTANT, PIXEL_SCALE } from './kernels/memory';
+import { FLUSH, type KernelSettings } from './kernels/optimiser';
 import { SparseNetwork } from './sparse';
 
 /** Of Adam, as in its paper. */
@@ -84,6 +86,7 @@ export class WasmEngine implements Engine {
     arena.splat(CONSTANT.beta2, BETA2);
     arena.splat(CONSTANT.oneMinusBeta2, 1 - BETA2);
     arena.splat(CONSTANT.epsilon, EPSILON);
+    arena.splat(CONSTANT.flush, FLUSH);
     const adam = settings.optimizer === 'adam';
     arena.splat(CONSTANT.first, adam ? 1 - BETA1 : settings.momentum);
     arena.splat(CONSTANT.rate, settings.learningRate);
@@ -149,7 +152,7 @@ export class WasmEngine implements Engine {
     const kernels = this.kernels({ optimizer: 'adam', decay: false, masked: false });
     arena.reset();
     const scale = this.scaleTable();
-    const images = options.images ?? Array.from({ length: from.count }, (_, image) => image);
+    const images = options.images ?? Uint32Array.from({ length: from.count }, (_, image) => image);
     const order = arena.allocate(4 * images.length);
     arena.u32(order, images.length).set(images);
     const masks = sparseMasks(parameters);
@@ -166,12 +169,7 @@ export class WasmEngine implements Engine {
       const count = Math.min(EVALUATION_BATCH, images.length - done);
       network.forward(from, order + 4 * done, count, options.identity);
       for (const [layer, units] of network.activeCounts(count).entries()) active[layer]! += units;
-      const { values, stride } = network.logitsView(count);
-      const byClass = network instanceof SparseNetwork;
-      const logit = byClass
-        ? (image: number, label: number) => values[label * stride + image]!
-        : (image: number, label: number) => values[image * stride + label]!;
-      this.judge(from, images.slice(done, done + count), sizes.at(-1)!, logit, result);
+      this.judge(from, images, done, count, sizes.at(-1)!, network.logitsView(count), result);
     }
     if (!Number.isFinite(result.loss)) throw new Diverged(0);
     result.loss /= images.length;
@@ -179,23 +177,27 @@ export class WasmEngine implements Engine {
     return result;
   }
 
-  /** Adds a batch's correct images and losses to the result. */
+  /** Adds a batch's correct images (the first of equal logits counts) and losses to the result. */
   private judge(
     subset: Subset,
-    images: readonly number[],
+    images: ArrayLike<number>,
+    first: number,
+    count: number,
     classes: number,
-    logit: (image: number, label: number) => number,
+    { values, perImage, perClass }: Logits,
     result: Evaluation,
   ): void {
     const labels = new Uint8Array(this.images.memory.buffer, subset.labels, subset.count);
-    for (const [i, image] of images.entries()) {
-      const label = labels[image]!;
+    for (let i = 0; i < count; i++) {
+      const label = labels[images[first + i]!]!;
+      const at = i * perImage;
       let best = 0;
-      for (let c = 1; c < classes; c++) if (logit(i, c) > logit(i, best)) best = c;
+      for (let c = 1; c < classes; c++) if (values[at + c * perClass]! > values[at + best * perClass]!) best = c;
       if (best === label) result.correct++;
+      const largest = values[at + best * perClass]!;
       let total = 0;
-      for (let c = 0; c < classes; c++) total += exp(logit(i, c) - logit(i, best));
-      result.loss += log(total) + logit(i, best) - logit(i, label);
+      for (let c = 0; c < classes; c++) total += exp(values[at + c * perClass]! - largest);
+      result.loss += log(total) + largest - values[at + label * perClass]!;
     }
   }
 }

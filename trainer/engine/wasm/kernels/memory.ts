@@ -1,0 +1,28 @@
+/** What lies at fixed addresses of a worker's own memory, ahead of every layout. */
+
+/** Scalars that change from step to step, each splatted over 16 bytes; they are loaded after the summing loops, where
+ * registers are free. */
+const CONSTANTS = 1024;
+export const CONSTANT = {
+  /** adam: 1 - beta1; sgd: momentum. */
+  first: CONSTANTS,
+  beta2: CONSTANTS + 16,
+  oneMinusBeta2: CONSTANTS + 32,
+  /** adam: learningRate / (1 - beta1^t); sgd: learningRate. */
+  rate: CONSTANTS + 48,
+  /** 1 / sqrt(1 - beta2^t). */
+  correction: CONSTANTS + 64,
+  epsilon: CONSTANTS + 80,
+  l1: CONSTANTS + 96,
+  l2: CONSTANTS + 112,
+  /** 1 / images of the batch. */
+  perImage: CONSTANTS + 128,
+  /** See `flushed`. */
+  flush: CONSTANTS + 144,
+} as const;
+export const SCRATCH = 2048;
+/** The first address that a layout may use. */
+export const HEAP = 4096;
+
+/** What a pixel's byte is multiplied by. */
+export const PIXEL_SCALE = Math.fround(1 / 255);

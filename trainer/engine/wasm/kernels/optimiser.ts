@@ -1,0 +1,97 @@
+/** The optimiser's step on vectors of weights. */
+import { type Assembler, type Body, type Expression, f32x4, i32, type Local, type Operand, v128 } from '../assembler';
+import { CONSTANT, SCRATCH } from './memory';
+import { madd, zero } from './vocabulary';
+
+export interface KernelSettings {
+  optimizer: 'adam' | 'sgd';
+  /** Whether l1 or l2 is not zero. */
+  decay: boolean;
+  /** Whether some weights of a dense network are held at zero. */
+  masked: boolean;
+}
+
+/**
+ * Added and taken away again, this rounds to multiples of 2^-123 and so turns what is below 5e-38 into 0: strict
+ * WebAssembly has no flush-to-zero, and one denormal operand costs some 100 cycles.
+ */
+export const FLUSH = 1e-30;
+const flushed = (value: Expression, flush: Operand): Expression => f32x4.sub(f32x4.add(value, flush), flush);
+
+/** Loads what a step needs of the constants into registers, ahead of its loop. */
+function loadConstants<Name extends keyof typeof CONSTANT>(body: Body, names: readonly Name[]): Record<Name, Local> {
+  const entries = names.map((name) => [name, body.local('v128', v128.load(CONSTANT[name]))]);
+  return Object.fromEntries(entries) as Record<Name, Local>;
+}
+
+/** Applies a gradient to the vectors of weights at `w`, with moments at `m` and `v`. */
+type Step = (gradient: Operand, w: Local, m: Local, v: Local) => void;
+
+/**
+ * The optimiser's step, its constants loaded where this is called.
+ * adam (Kingma and Ba 2015): m += (1-b1)(g-m); v = b2 v + (1-b2) g^2; w -= rate m / (correction sqrt(v) + epsilon).
+ * sgd: m = momentum m + g; w -= rate m.
+ */
+function optimiserStep(body: Body, settings: KernelSettings): Step {
+  const { first, rate, flush } = loadConstants(body, ['first', 'rate', 'flush']);
+  const decay = settings.decay ? loadConstants(body, ['l1', 'l2']) : undefined;
+  const withDecay = (gradient: Operand, w: Local): Local => {
+    const g = body.local('v128', gradient);
+    if (decay === undefined) return g;
+    const weight = body.local('v128', v128.load(w));
+    const sign = v128.or(
+      v128.and(f32x4.gt(weight, zero), f32x4.const(1)),
+      v128.and(f32x4.gt(zero, weight), f32x4.const(-1)),
+    );
+    body.set(g, madd(madd(g, weight, decay.l2), sign, decay.l1));
+    return g;
+  };
+  if (settings.optimizer === 'sgd')
+    return (gradient, w, m) => {
+      const g = withDecay(gradient, w);
+      const moment = body.local('v128', flushed(madd(g, v128.load(m), first), flush));
+      body.storeV128(m, moment);
+      body.storeV128(w, f32x4.sub(v128.load(w), f32x4.mul(rate, moment)));
+    };
+  const { beta2, oneMinusBeta2, correction, epsilon } = loadConstants(body, [
+    ...(['beta2', 'oneMinusBeta2', 'correction', 'epsilon'] as const),
+  ]);
+  return (gradient, w, m, v) => {
+    const g = withDecay(gradient, w);
+    const moment = body.local('v128', v128.load(m));
+    body.set(moment, flushed(madd(moment, first, f32x4.sub(g, moment)), flush));
+    body.storeV128(m, moment);
+    const square = madd(f32x4.mul(beta2, v128.load(v)), oneMinusBeta2, f32x4.mul(g, g));
+    const kept = body.local('v128', flushed(square, flush));
+    body.storeV128(v, kept);
+    const scale = madd(epsilon, f32x4.sqrt(kept), correction);
+    body.storeV128(w, f32x4.sub(v128.load(w), f32x4.div(f32x4.mul(rate, moment), scale)));
+  };
+}
+
+/** The optimiser's step on a row of weights whose gradient is in registers: it is never written to a gradient matrix. */
+export function updateRow(body: Body, settings: KernelSettings, sums: Local[], weights: Local, distance: Local): void {
+  for (const [i, sum] of sums.entries()) body.storeV128(SCRATCH, sum, 16 * i);
+  const offset = body.local('i32', 0);
+  const w = body.local('i32', weights);
+  const m = body.local('i32', i32.add(w, distance));
+  const v = body.local('i32', i32.add(m, distance));
+  const mask = body.local('i32', i32.add(v, distance));
+  const step = optimiserStep(body, settings);
+  body.while(i32.ltU(offset, 16 * sums.length), () => {
+    const gradient = v128.load(offset, SCRATCH);
+    step(settings.masked ? v128.and(gradient, v128.load(mask)) : gradient, w, m, v);
+    for (const pointer of [offset, w, m, v, mask]) body.advance(pointer, 16);
+  });
+}
+
+/** The optimiser's step on `vectors` vectors of weights with their gradients in memory. */
+export function updateFlat(assembler: Assembler, settings: KernelSettings): void {
+  assembler.define('updateFlat', ['vectors', 'w', 'm', 'v', 'gradient'], (body, p) => {
+    const step = optimiserStep(body, settings);
+    body.repeat(p.vectors, () => {
+      step(v128.load(p.gradient), p.w, p.m, p.v);
+      for (const pointer of [p.w, p.m, p.v, p.gradient]) body.advance(pointer, 16);
+    });
+  });
+}
