@@ -4,7 +4,6 @@ import { type GridSize, gridSize, trainingOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
 import { measureSpeed } from '../trainer/speed';
 import { dataSize, denseSeconds, type Speed, trialSeconds } from '../trainer/work';
-import { clock } from './progress';
 import { type LoadedSweep, loadSweep } from './sweepfile';
 
 interface Plan extends GridSize {
@@ -56,6 +55,13 @@ function makePlan(loaded: LoadedSweep): Plan {
   };
 }
 
+/** 45 s, 20 min, 62 h 43 min. */
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 const thousands = (n: number) => n.toLocaleString('en-US');
 const MOST_NETWORKS = 40;
 const MOST_TARGETS = 12;
@@ -75,7 +81,7 @@ function planText(plan: Plan, loaded: LoadedSweep): string {
     ...lines,
     `${spec.recipes.length} recipes, ${spec.seeds.length} seeds`,
     `${thousands(plan.lineages)} lineages (dense networks), ${thousands(plan.trials)} trials, ${thousands(plan.packs)} packs`,
-    `about ${clock(plan.estimatedSeconds)} (h:mm:ss) on this machine with ${plan.workers} workers, by a measurement of a fraction of a second`,
+    `about ${duration(plan.estimatedSeconds)} on this machine with ${plan.workers} ${plan.workers === 1 ? 'worker' : 'workers'}, by a measurement of a fraction of a second`,
     '',
   ].join('\n');
 }

@@ -1,7 +1,7 @@
 /** The line that a run shows while it works. */
 import type { Progress } from '../bus/bus';
 import type { Lineage, Trial } from '../sweep/trial';
-import { type DataSize, denseSeconds, lineageSeconds, trialSeconds } from '../trainer/work';
+import { type DataSize, denseSeconds, trialSeconds } from '../trainer/work';
 
 /** 0:09, 12:34, 3:00:00. */
 export function clock(seconds: number): string {
@@ -11,21 +11,34 @@ export function clock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+/** The dense network of a lineage, by the lineage's id, or a trial, by its own. */
 interface Step {
+  lineage: LineageWork;
   seconds: number;
   /** 0 to 1. */
   done: number;
 }
+
+interface LineageWork {
+  dense: Step | undefined;
+  /** Expected seconds that are left. */
+  left: number;
+}
+
+/** How long the expectation is believed before what was measured outweighs it: a run begins slowly. */
+const PRIOR_SECONDS = 5;
 
 /**
  * How much is left, from what the steps were expected to take and what those done so far did take. Steps that were
  * done before this run began (checkpoints) count as work that is gone, not as work that was quick.
  */
 export class TimeLeft {
-  private readonly lineages = new Map<string, Map<string, Step>>();
+  private readonly lineages: LineageWork[] = [];
+  private readonly steps = new Map<string, Step>();
   /** Expected seconds of the work that was done in this run. */
   private earned = 0;
 
+  /** @param began seconds, on the clock of `left` */
   constructor(
     lineages: readonly Lineage[],
     isDone: (trial: Trial) => boolean,
@@ -33,40 +46,44 @@ export class TimeLeft {
     private readonly workers: number,
     private readonly began: number,
   ) {
-    for (const lineage of lineages) {
-      const steps = new Map<string, Step>();
-      if (lineageSeconds(lineage, isDone, data) > 0) {
-        steps.set('dense', { seconds: denseSeconds(lineage.content.training, lineage.sizes, data), done: 0 });
-        for (const trial of lineage.chains.flat())
-          steps.set(trial.id, {
-            seconds: trialSeconds(trial.content, lineage.sizes, data),
-            done: isDone(trial) ? 1 : 0,
-          });
-      }
-      this.lineages.set(lineage.id, steps);
+    for (const { id, content, sizes, chains } of lineages) {
+      const lineage: LineageWork = { dense: undefined, left: 0 };
+      const add = (key: string, seconds: number): Step => {
+        const step = { lineage, seconds, done: 0 };
+        this.steps.set(key, step);
+        lineage.left += seconds;
+        return step;
+      };
+      lineage.dense = add(id, denseSeconds(content.training, sizes, data));
+      for (const trial of chains.flat()) if (!isDone(trial)) add(trial.id, trialSeconds(trial.content, sizes, data));
+      this.lineages.push(lineage);
     }
   }
 
   /** @param share of the step that is done, of which `gained` was in this run */
-  advance(lineage: string, step: string, share: number, gained: number): void {
-    const steps = this.lineages.get(lineage);
-    const at = steps?.get(step);
-    if (steps === undefined || at === undefined || share <= at.done) return;
-    this.earned += at.seconds * Math.min(gained, share - at.done);
-    at.done = share;
-    if (step !== 'dense') steps.get('dense')!.done = 1;
+  advance(key: string, share: number, gained: number): void {
+    const step = this.steps.get(key);
+    if (step === undefined) return;
+    this.earned += step.seconds * Math.max(0, Math.min(gained, share - step.done));
+    this.finish(step, share);
+    const { dense } = step.lineage;
+    if (dense !== undefined && dense !== step) this.finish(dense, 1);
   }
 
-  /** Seconds, undefined until something was measured. */
-  left(now: number): number | undefined {
-    if (this.earned === 0) return undefined;
-    const expected = [...this.lineages.values()].map((steps) =>
-      [...steps.values()].reduce((sum, { seconds, done }) => sum + seconds * (1 - done), 0),
-    );
+  private finish(step: Step, share: number): void {
+    if (share <= step.done) return;
+    step.lineage.left -= step.seconds * (share - step.done);
+    step.done = share;
+  }
+
+  /** Seconds. */
+  left(now: number): number {
+    const expected = this.lineages.map(({ left }) => left);
     const total = expected.reduce((sum, seconds) => sum + seconds, 0);
-    const slowness = ((now - this.began) * this.workers) / this.earned;
+    const slowness = ((now - this.began) * this.workers + PRIOR_SECONDS) / (this.earned + PRIOR_SECONDS);
     // No sooner than the longest lineage, which one worker alone does.
-    return Math.max(total / this.workers, ...expected) * slowness;
+    const longest = expected.reduce((most, seconds) => Math.max(most, seconds), 0);
+    return Math.max(total / this.workers, longest) * slowness;
   }
 }
 
@@ -107,11 +124,6 @@ export class StatusLine {
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
 
-export function progressText(
-  news: Progress,
-  trials: { recorded: number; total: number },
-  left: number | undefined,
-): string {
-  const time = left === undefined ? '' : ` · ${clock(left)} left`;
-  return `${trials.recorded}/${trials.total} trials · ${news.network} seed ${news.seed} · ${news.step} · epoch ${news.epoch}/${news.epochs} · ${percent(news.accuracy)} of training images right${time}`;
+export function progressText(news: Progress, trials: { recorded: number; total: number }, left: number): string {
+  return `${trials.recorded}/${trials.total} trials · ${news.network} seed ${news.seed} · ${news.step} · epoch ${news.epoch}/${news.epochs} · ${percent(news.accuracy)} of training images right · ${clock(left)} left`;
 }

@@ -10,7 +10,7 @@ import { lockFolder } from '../controller/local/lock';
 import { runPool } from '../controller/local/pool';
 import { version } from '../package.json';
 import { sweepYaml } from '../sweep/accept';
-import { gridPoints, lineagesOf } from '../sweep/grid';
+import { type GridPoint, gridPoints, lineagesOf } from '../sweep/grid';
 import type { Lineage, Trial } from '../sweep/trial';
 import { loadDataset } from '../trainer/data/dataset';
 import { networkPath } from '../trainer/kept';
@@ -53,80 +53,97 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   }
 }
 
+interface Failure {
+  trials: string[];
+  reason: string;
+}
+
 async function runLocked(
-  { sweep, shape }: LoadedSweep,
+  loaded: LoadedSweep,
   folder: string,
   options: RunOptions,
   status: StatusLine,
 ): Promise<number> {
+  const { sweep, shape } = loaded;
   removeTemporaryFiles(folder);
   const ledger = new FileLedger(join(folder, LEDGER_FILE));
   writeFileDurably(join(folder, SWEEP_FILE), Buffer.from(sweepYaml(sweep)));
   const points = gridPoints(sweep.spec, shape);
-  const lineages = lineagesOf(sweep.spec, shape);
-  const networks = options.keepNetworks ? join(folder, NETWORKS_FOLDER) : undefined;
-  if (networks !== undefined) withDiskErrors(networks, () => mkdirSync(networks, { recursive: true }));
-  const isDone = ({ id }: Trial) =>
-    ledger.records.has(id) && (networks === undefined || existsSync(networkPath(networks, id)));
-  const recorded = () => points.filter(({ trial }) => ledger.records.has(trial.id)).length;
-
-  const data = dataSize(shape, sweep.spec.dataset.validation);
-  const work = lineages
-    .map((lineage) => ({ lineage, seconds: lineageSeconds(lineage, isDone, data) }))
-    .filter(({ seconds }) => seconds > 0)
-    .sort((a, b) => b.seconds - a.seconds);
-  const failures: { trials: string[]; reason: string }[] = [];
-  if (work.length > 0) {
-    const workers = Math.min(options.workers ?? Math.min(sweep.spec.parallelism, cpus().length), work.length);
-    status.say(
-      `${sweep.metadata.name}: ${points.length} trials, ${recorded()} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
-    );
-    const images = loadDataset(sweep.spec.dataset);
-    const timeLeft = new TimeLeft(lineages, isDone, data, workers, performance.now() / 1000);
-    const lineageOf = new Map(lineages.flatMap((lineage) => lineage.chains.flat().map(({ id }) => [id, lineage.id])));
-    const failedTrials = () => new Set(failures.flatMap(({ trials }) => trials)).size;
-    await runPool(
-      require.resolve('../trainer/worker'),
-      workers,
-      work.map(({ lineage }) => ({ lineage, done: doneTrials(lineage, isDone) })),
-      (worker): WorkerData => ({
-        worker,
-        images,
-        checkpoints: join(folder, CHECKPOINTS_FOLDER),
-        ...(networks === undefined ? {} : { networks }),
-        versions: versions(),
-      }),
-      {
-        record: (record) => {
-          ledger.append(record);
-          timeLeft.advance(lineageOf.get(record.id) ?? '', record.id, 1, 1);
-        },
-        progress: (news) => {
-          const step = news.trial ?? 'dense';
-          timeLeft.advance(news.lineage, step, news.epoch / news.epochs, 1 / news.epochs);
-          const left = timeLeft.left(performance.now() / 1000);
-          status.show(progressText(news, { recorded: recorded(), total: points.length }, left));
-        },
-        failed: (trials, reason) => {
-          failures.push({ trials, reason });
-          status.say(`${trials.length} trials failed (${trials.map((id) => id.slice(0, 12)).join(', ')}): ${reason}`);
-        },
-        stop: () => failedTrials() > sweep.spec.maxFailedTrials,
-      },
-    );
-  }
+  const failures = await trainMissing(loaded, points, folder, options, ledger, status);
   ledger.close();
   status.clear();
-  if (existsSync(join(folder, CHECKPOINTS_FOLDER)) && readdirSync(join(folder, CHECKPOINTS_FOLDER)).length === 0)
-    rmSync(join(folder, CHECKPOINTS_FOLDER), { recursive: true });
+  removeIfEmpty(join(folder, CHECKPOINTS_FOLDER));
   const written = writeOutputs(folder, outputs(points, ledger.records, axesOf(sweep.spec, shape)));
-  process.stdout.write(renderTable({ sweep, shape }, ledger.records, 'md'));
+  process.stdout.write(renderTable(loaded, ledger.records, 'md'));
   process.stdout.write(`\nIn ${options.out}: ${[SWEEP_FILE, LEDGER_FILE, ...written].join(', ')}\n`);
   return summarise(failures, sweep.spec.maxFailedTrials);
 }
 
-function summarise(failures: { trials: string[]; reason: string }[], allowed: number): number {
-  const failed = new Set(failures.flatMap(({ trials }) => trials)).size;
+/** Trains what the ledger lacks, the longest lineages first, so that no worker ends long after the others. */
+async function trainMissing(
+  { sweep, shape }: LoadedSweep,
+  points: readonly GridPoint[],
+  folder: string,
+  options: RunOptions,
+  ledger: FileLedger,
+  status: StatusLine,
+): Promise<Failure[]> {
+  const networks = options.keepNetworks ? join(folder, NETWORKS_FOLDER) : undefined;
+  if (networks !== undefined) withDiskErrors(networks, () => mkdirSync(networks, { recursive: true }));
+  const isDone = ({ id }: Trial) =>
+    ledger.records.has(id) && (networks === undefined || existsSync(networkPath(networks, id)));
+  const data = dataSize(shape, sweep.spec.dataset.validation);
+  const lineages = lineagesOf(sweep.spec, shape);
+  const work = lineages
+    .map((lineage) => ({ lineage, seconds: lineageSeconds(lineage, isDone, data) }))
+    .filter(({ seconds }) => seconds > 0)
+    .sort((a, b) => b.seconds - a.seconds)
+    .map(({ lineage }) => lineage);
+  if (work.length === 0) return [];
+
+  const trials = { total: points.length, recorded: points.filter(({ trial }) => ledger.records.has(trial.id)).length };
+  const workers = Math.min(options.workers ?? Math.min(sweep.spec.parallelism, cpus().length), work.length);
+  status.say(
+    `${sweep.metadata.name}: ${trials.total} trials, ${trials.recorded} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+  );
+  const images = loadDataset(sweep.spec.dataset);
+  const timeLeft = new TimeLeft(work, isDone, data, workers, performance.now() / 1000);
+  const failures: Failure[] = [];
+  await runPool(
+    require.resolve('../trainer/worker'),
+    workers,
+    work.map((lineage) => ({ lineage, done: doneTrials(lineage, isDone) })),
+    (worker): WorkerData => ({
+      worker,
+      images,
+      checkpoints: join(folder, CHECKPOINTS_FOLDER),
+      ...(networks === undefined ? {} : { networks }),
+      versions: { prunesweep: version, node: process.versions.node },
+    }),
+    {
+      record: (record) => {
+        if (!ledger.records.has(record.id)) trials.recorded++;
+        ledger.append(record);
+        timeLeft.advance(record.id, 1, 1);
+      },
+      progress: (news) => {
+        timeLeft.advance(news.trial ?? news.lineage, news.epoch / news.epochs, 1 / news.epochs);
+        status.show(progressText(news, trials, timeLeft.left(performance.now() / 1000)));
+      },
+      failed: (ids, reason) => {
+        failures.push({ trials: ids, reason });
+        status.say(`${ids.length} trials failed (${ids.map((id) => id.slice(0, 12)).join(', ')}): ${reason}`);
+      },
+      stop: () => countFailed(failures) > sweep.spec.maxFailedTrials,
+    },
+  );
+  return failures;
+}
+
+const countFailed = (failures: readonly Failure[]) => new Set(failures.flatMap(({ trials }) => trials)).size;
+
+function summarise(failures: readonly Failure[], allowed: number): number {
+  const failed = countFailed(failures);
   if (failed === 0) return 0;
   process.stderr.write(
     `${failed} trials failed, spec.maxFailedTrials allows ${allowed}. A network that diverges does so again: lower spec.training.learningRate, or allow failures to get the table of the others.\n`,
@@ -140,12 +157,14 @@ const doneTrials = ({ chains }: Lineage, isDone: (trial: Trial) => boolean) =>
     .filter(isDone)
     .map(({ id }) => id);
 
-const versions = (): Record<string, string> => ({ prunesweep: version, node: process.versions.node });
-
 /** What a killed run was writing when it was killed. */
 function removeTemporaryFiles(folder: string): void {
   for (const place of [folder, join(folder, CHECKPOINTS_FOLDER), join(folder, NETWORKS_FOLDER)]) {
     if (!existsSync(place)) continue;
     for (const name of readdirSync(place)) if (name.endsWith('.tmp')) rmSync(join(place, name), { force: true });
   }
+}
+
+function removeIfEmpty(folder: string): void {
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmSync(folder, { recursive: true });
 }

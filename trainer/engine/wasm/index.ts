@@ -18,9 +18,9 @@ const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
  * Below this share of surviving weights a network is trained as lists of survivors, from it on as dense matrices with
  * a mask. Measured on 300-100 (the two cost the same at about 25 %). It is fixed, since the two sum weight gradients in
  * different orders: dense over the images from first to last, lists over the images in eight or sixteen interleaved
- * sums. All other sums are in the same order but for the blocks that dense rows are cut into.
+ * sums. All other sums go over the same terms from first to last, but for the blocks that inputs are cut into.
  */
-const SPARSE_BELOW = 0.25;
+export const SPARSE_BELOW = 0.25;
 
 const EVALUATION_BATCH = 128;
 
