@@ -2,9 +2,7 @@
 import type { Cell } from '../sweep/cells';
 import { layerSizes, networkName, remainingFor, weightCount } from '../sweep/networks';
 import type { DatasetShape, SweepSpec } from '../sweep/spec';
-
-/** Without a locale: the table is the same bytes under any build of Node. */
-const thousands = (n: number) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+import { thousands } from '../sweep/wording';
 
 /** A column: what is asked for, and the count that this is for a network. */
 interface Column {

@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { type GridSize, gridSize, trainingOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
+import { thousands } from '../sweep/wording';
 import { measureSpeed } from '../trainer/speed';
 import { dataSize, denseSeconds, type Speed, trialSeconds } from '../trainer/work';
 import { type LoadedSweep, loadSweep } from './sweepfile';
@@ -62,7 +63,7 @@ function duration(seconds: number): string {
   return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-const thousands = (n: number) => n.toLocaleString('en-US');
+const counted = (n: number, what: string) => `${thousands(n)} ${what}${n === 1 ? '' : 's'}`;
 const MOST_NETWORKS = 40;
 const MOST_TARGETS = 12;
 
@@ -77,11 +78,11 @@ function planText(plan: Plan, loaded: LoadedSweep): string {
   const largest = Math.max(...spec.hiddenWidths.map((widths) => weightCount(layerSizes(widths, loaded.shape))));
   return [
     `${plan.name}: ${plan.dataset}, ${thousands(plan.trainImages)} training and ${thousands(plan.testImages)} test images`,
-    `${plan.networks.length} networks, the largest with ${thousands(largest)} weights:`,
+    `${counted(plan.networks.length, 'network')}, the largest with ${thousands(largest)} weights:`,
     ...lines,
-    `${spec.recipes.length} recipes, ${spec.seeds.length} seeds`,
-    `${thousands(plan.lineages)} lineages (dense networks), ${thousands(plan.trials)} trials, ${thousands(plan.packs)} packs`,
-    `about ${duration(plan.estimatedSeconds)} on this machine with ${plan.workers} ${plan.workers === 1 ? 'worker' : 'workers'}, by a measurement of a fraction of a second`,
+    `${counted(spec.recipes.length, 'recipe')}, ${counted(spec.seeds.length, 'seed')}`,
+    `${counted(plan.lineages, 'lineage')} (dense networks), ${counted(plan.trials, 'trial')}, ${counted(plan.packs, 'pack')}`,
+    `about ${duration(plan.estimatedSeconds)} on this machine with ${counted(plan.workers, 'worker')}, by a measurement of a fraction of a second`,
     '',
   ].join('\n');
 }

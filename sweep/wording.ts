@@ -1,10 +1,13 @@
-/** Words that the messages about a sweep file share. */
+/** Words that messages and tables share. */
 import type { Schema } from './schema';
 
 const LONGEST_VALUE = 80;
 
-/** `1,061,800`, for counts in messages. */
-export const thousands = (n: number): string => n.toLocaleString('en-US', { maximumFractionDigits: 0 });
+/** `1,061,800`, in every locale. */
+export const thousands = (n: number): string =>
+  Math.round(n)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** At most 80 characters, none of which moves a terminal's cursor. */
 export function shorten(text: string): string {

@@ -93,7 +93,8 @@ describe('prunesweep run', () => {
     for (let done = false; !done; ) {
       const running = start(['run', file, '--out', out('killed'), '--keep-networks', '--workers', '2']);
       state = (state * 1103515245 + 12345) % 2 ** 31;
-      const timer = setTimeout(() => running.process.kill('SIGKILL'), 350 + (state % 900));
+      // Later with each kill, so that a slow machine comes to an end too.
+      const timer = setTimeout(() => running.process.kill('SIGKILL'), 350 + (state % 900) + 50 * kills);
       const { code } = await running.outcome;
       clearTimeout(timer);
       done = code === 0;
