@@ -158,7 +158,7 @@ describe('prunesweep run', () => {
 });
 
 describe('a run that is stopped', () => {
-  const LONG = { ...SPEC, hiddenWidths: [[300, 100]], training: { epochs: 10000 }, seeds: 1 };
+  const LONG = { ...SPEC, hiddenWidths: [[300, 100]], training: { epochs: 10000 }, recipes: [{}], seeds: 1 };
 
   it('by SIGINT ends within 2 s with exit 130, says how to go on, and leaves no lock', async () => {
     const { file, out } = prepare(LONG);
