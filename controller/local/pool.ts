@@ -14,7 +14,7 @@ export interface PoolEvents {
 }
 
 /** A worker thread ended with an error that is known to it, and says which exit code the process should end with. */
-export class WorkerError extends Error {
+class WorkerError extends Error {
   constructor(
     name: string,
     message: string,

@@ -28,7 +28,7 @@ import { type Epilogue, listTimesMatrix, WIDTHS } from './product';
 import { countPositive, rowSums, sampledAny, sampledRow } from './sampled';
 import { softmax } from './softmax';
 
-export type Kernel = (...parameters: number[]) => number;
+type Kernel = (...parameters: number[]) => number;
 export type Kernels = Record<string, Kernel>;
 
 const EPILOGUES: Epilogue[] = ['store', 'add', 'relu', 'addRelu', 'mask', 'update'];
