@@ -82,7 +82,7 @@ export const i32 = {
   shl: plain(0x74),
   shrU: plain(0x76),
   ltU: plain(0x49),
-  eqz: plain(0x45),
+  ne: plain(0x47),
   load: load([0x28], 2),
   load8U: load([0x2d], 0),
 };
@@ -91,7 +91,6 @@ export const f32 = {
   const: (value: number): Expression => [0x43, ...float32(value)],
   sub: plain(0x93),
   mul: plain(0x94),
-  ne: plain(0x5c),
   load: load([0x2a], 2),
 };
 

@@ -33,6 +33,7 @@ interface Layer {
   gradient: number;
   /** Of layers above the first: the transposed weights, in panels of the inputs; lists of the output gradients. */
   transposed: number;
+  gradientCut: number;
   gradientEntries: number;
   gradientList: number;
 }
@@ -102,8 +103,10 @@ export class DenseNetwork {
     // The last layer's rows are read in fours.
     const images = up4(batch);
     const backward = l > 0 && trained.moments;
+    const gradientCut = arena.allocate(4);
+    arena.u32(gradientCut, 1)[0] = outputs;
     return {
-      ...{ inputs, outputs, rows, panels, distance, blocks, cuts, stride },
+      ...{ inputs, outputs, rows, panels, distance, blocks, cuts, stride, gradientCut },
       weights: arena.allocate(distance * (trained.masked ? 4 : trained.moments ? 3 : 1)),
       entries: arena.allocate(8 * entryCount),
       list: arena.allocate(4 * (batch * blocks + 1)),
@@ -176,35 +179,10 @@ export class DenseNetwork {
   forward(subset: Subset, order: number, count: number, identity = -1): void {
     const { kernels } = this;
     for (const [l, layer] of this.layers.entries()) {
-      this.arena.u32(layer.counts, layer.rows).fill(0);
-      const bias = layer.rows - 1;
-      if (l === 0) {
-        const from = [subset.starts, subset.pixels, this.scale] as const;
-        kernels.gatherImages!(
-          count,
-          order,
-          ...from,
-          layer.cuts,
-          layer.blocks,
-          bias,
-          layer.entries,
-          layer.list,
-          layer.counts,
-        );
-      } else {
-        const before = this.layers[l - 1]!;
-        kernels.gatherActive!(
-          count,
-          before.out,
-          before.stride,
-          layer.cuts,
-          layer.blocks,
-          bias,
-          layer.entries,
-          layer.list,
-          layer.counts,
-        );
-      }
+      const lists = [layer.cuts, layer.blocks, layer.rows - 1, layer.entries, layer.list] as const;
+      const before = this.layers[l - 1];
+      if (before === undefined) kernels.gatherImages!(count, order, subset.starts, subset.pixels, this.scale, ...lists);
+      else kernels.gatherActivations!(count, before.out, before.stride, ...lists);
       const relu = l < this.layers.length - 1 && l !== identity;
       for (const panel of layer.panels)
         for (let block = 0; block < layer.blocks; block++) {
@@ -251,8 +229,8 @@ export class DenseNetwork {
     for (let l = this.layers.length - 1; l > 0; l--) {
       const [layer, before] = [this.layers[l]!, this.layers[l - 1]!];
       this.transposeWeights(layer, before.panels);
-      const { gradientEntries, gradientList, outputs } = layer;
-      kernels.gatherGradients!(count, layer.gradient, layer.stride, outputs, gradientEntries, gradientList);
+      const { gradientCut, gradientEntries, gradientList, outputs } = layer;
+      kernels.gatherGradients!(count, layer.gradient, layer.stride, gradientCut, 1, 0, gradientEntries, gradientList);
       for (const panel of before.panels) {
         const matrix = layer.transposed + panel.first * VECTOR * up4(outputs);
         const at = panel.first * VECTOR;

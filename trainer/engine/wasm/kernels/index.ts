@@ -22,7 +22,7 @@
  */
 import { Assembler } from '../assembler';
 import { copyRows, gatherPixels, refresh, transpose } from './layout';
-import { columns, gatherActive, gatherGradients, gatherImages } from './lists';
+import { columns, gatherImages, gatherRows } from './lists';
 import { type KernelSettings, updateFlat } from './optimiser';
 import { type Epilogue, listTimesMatrix, WIDTHS } from './product';
 import { countPositive, rowSums, sampledAny, sampledRow } from './sampled';
@@ -43,8 +43,10 @@ export function instantiate(settings: KernelSettings, own: WebAssembly.Memory, s
     for (const epilogue of EPILOGUES)
       for (const width of WIDTHS.keys()) listTimesMatrix(assembler, width, epilogue, settings);
     updateFlat(assembler, settings);
+    gatherRows(assembler, 'activations');
+    gatherRows(assembler, 'gradients');
     for (const define of [
-      ...[gatherImages, gatherActive, gatherGradients, columns, transpose, copyRows, softmax],
+      ...[gatherImages, columns, transpose, copyRows, softmax],
       ...[gatherPixels, refresh, sampledRow, sampledAny, rowSums, countPositive],
     ])
       define(assembler);
