@@ -118,12 +118,21 @@ export class StatusLine {
   }
 
   clear(): void {
-    if (this.stream.isTTY) this.stream.write('\r\u001b[2K');
+    if (this.stream.isTTY && this.shown !== '') this.stream.write('\r\u001b[2K');
+    this.shown = '';
   }
 }
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
 
+/** What matters first: a narrow terminal cuts off the end. */
 export function progressText(news: Progress, trials: { recorded: number; total: number }, left: number): string {
-  return `${trials.recorded}/${trials.total} trials · ${news.network} seed ${news.seed} · ${news.step} · epoch ${news.epoch}/${news.epochs} · ${percent(news.accuracy)} of training images right · ${clock(left)} left`;
+  const { network, seed, epoch, epochs, accuracy, step } = news;
+  return [
+    `${trials.recorded}/${trials.total} trials, ${clock(left)} left`,
+    `${network} seed ${seed}`,
+    `epoch ${epoch}/${epochs}`,
+    `${percent(accuracy)} train accuracy`,
+    step,
+  ].join(' · ');
 }
