@@ -12,11 +12,15 @@ interface Holder {
   started?: string;
 }
 
-/** Clock ticks from boot to the process's start (proc(5), field 22), undefined where there is no /proc or no process. */
-function startOf(pid: number): string | undefined {
+/**
+ * Of a process its state and when it started, in clock ticks from boot (proc(5), fields 3 and 22); undefined where there
+ * is no /proc, or no such process.
+ */
+function readProcess(pid: number): { state: string; started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0]!, started: fields[19]! };
   } catch {
     return undefined;
   }
@@ -28,8 +32,11 @@ function isAlive({ pid, started }: Holder): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  const now = startOf(pid);
-  return started === undefined || now === undefined || now === started;
+  const now = readProcess(pid);
+  if (now === undefined) return true;
+  // A killed process that its parent has not asked after yet, in a container perhaps never, still takes signals.
+  const isDead = now.state === 'Z' || now.state === 'X';
+  return !isDead && (started === undefined || now.started === started);
 }
 
 function readHolder(path: string): Holder | undefined {
@@ -47,7 +54,7 @@ function readHolder(path: string): Holder | undefined {
 export function lockFolder(folder: string): () => void {
   const path = join(folder, LOCK_FILE);
   const mine = `${path}.${process.pid}`;
-  const started = startOf(process.pid);
+  const started = readProcess(process.pid)?.started;
   const holder: Holder = { pid: process.pid, ...(started === undefined ? {} : { started }) };
   withDiskErrors(mine, () => writeFileSync(mine, `${JSON.stringify(holder)}\n`));
   try {

@@ -30,6 +30,24 @@ describe('the lock of a folder', () => {
     lockFolder(folder)();
   });
 
+  it.skipIf(process.platform !== 'linux')('of a killed process that nobody has reaped is no obstacle', async () => {
+    const folder = temporaryFolder();
+    // The shell becomes a sleep that never asks after its child.
+    const parent = spawn('bash', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (text) => resolve(Number(text))));
+    const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    const started = stat()[19]!;
+    try {
+      process.kill(pid, 'SIGKILL');
+      for (let tries = 0; tries < 1000 && stat()[0] !== 'Z'; tries++) await new Promise((done) => setTimeout(done, 5));
+      expect(stat()[0]).toBe('Z');
+      writeFileSync(join(folder, 'lock'), JSON.stringify({ pid, started }));
+      lockFolder(folder)();
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  });
+
   it('that was cut off as it was written is no obstacle', () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'lock'), '{"pi');
