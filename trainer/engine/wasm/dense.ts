@@ -9,6 +9,7 @@ import type { Masks, Parameters } from '../../network';
 import type { Arena } from './arena';
 import type { Kernels } from './kernels';
 import { epilogueOf, MAX_WIDTH, type Panel, panelsOf } from './kernels/product';
+import type { Schedule } from './schedule';
 
 interface Layer {
   inputs: number;
@@ -255,16 +256,14 @@ export class DenseNetwork {
   /**
    * After `backward`: one step of the optimiser.
    * Without decay, inputs that are zero in every image are left out: their step is exactly nothing.
-   *
-   * @param setDecay turns l1 and l2 on for weights and off for biases
    */
-  update(count: number, setDecay: (on: boolean) => void, decay: boolean): void {
+  update(count: number, schedule: Schedule): void {
     const { kernels, packed } = this;
     for (const [l, layer] of this.layers.entries()) {
       const { blocks, list, rows, counts, columnEntries, columnList } = layer;
       kernels.columns!(count, blocks, list, rows, counts, columnEntries, columnList);
       const bias = rows - 1;
-      const weightRows = l === 0 && !decay ? this.images.live : bias;
+      const weightRows = l === 0 && !schedule.decay ? this.images.live : bias;
       for (const panel of layer.panels) {
         const stride = panel.width * VECTOR;
         const weights = this.panelAddress(layer, panel);
@@ -274,9 +273,9 @@ export class DenseNetwork {
             ...[steps, columnList + 4 * first, 4, packed, stride],
             ...[weights + first * stride, stride, layer.distance, 0],
           );
-        setDecay(true);
+        schedule.setDecay(true);
         step(0, weightRows);
-        setDecay(false);
+        schedule.setDecay(false);
         step(bias, 1);
       }
     }

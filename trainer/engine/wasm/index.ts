@@ -7,12 +7,10 @@ import { Diverged, type Engine, type Fit, type FitState, type Measurement } from
 import { Arena } from './arena';
 import { DenseNetwork, type Logits } from './dense';
 import { instantiate, type Kernels } from './kernels';
-import { CONSTANT, PIXEL_SCALE } from './kernels/memory';
-import { FLUSH, type KernelSettings } from './kernels/optimiser';
+import { PIXEL_SCALE } from './kernels/memory';
+import type { KernelSettings } from './kernels/optimiser';
+import { Schedule } from './schedule';
 import { SparseNetwork } from './sparse';
-
-/** Of Adam, as in its paper. */
-const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
 
 /**
  * Below this share of surviving weights a network is trained as lists of survivors, from it on as dense matrices with
@@ -32,6 +30,14 @@ const survivorShare = (masks: Masks) => sum(countSurvivors(masks)) / sum(masks.m
 function sparseMasks(parameters: Parameters): Masks | undefined {
   const masks = survivors(parameters);
   return survivorShare(masks) < SPARSE_BELOW ? masks : undefined;
+}
+
+function readState(network: DenseNetwork | SparseNetwork, sizes: readonly number[], epoch: number): FitState {
+  const [parameters, first, second] = [zeroParameters(sizes), zeroParameters(sizes), zeroParameters(sizes)];
+  network.read(0, parameters);
+  network.read(1, first);
+  network.read(2, second);
+  return { parameters, first, second, epoch };
 }
 
 export class WasmEngine implements Engine {
@@ -59,14 +65,15 @@ export class WasmEngine implements Engine {
 
   fit(fit: Fit): FitState {
     const { sizes, settings, masks, start } = fit;
+    if (start.epoch >= settings.epochs) return { ...start, parameters: copyParameters(start.parameters) };
     const { arena, images } = this;
     const train = images.subsets.train;
     const batch = Math.min(settings.batchSize, train.count);
-    const decay = settings.l1 !== 0 || settings.l2 !== 0;
     const sparse = masks !== undefined && survivorShare(masks) < SPARSE_BELOW;
     const masked = masks !== undefined && !sparse;
-    const kernels = this.kernels({ optimizer: settings.optimizer, decay, masked });
     arena.reset();
+    const schedule = new Schedule(arena, settings, start.epoch * Math.ceil(train.count / batch));
+    const kernels = this.kernels({ optimizer: settings.optimizer, decay: schedule.decay, masked });
     const scale = this.scaleTable();
     const order = arena.allocate(4 * train.count);
     const network = sparse
@@ -77,67 +84,44 @@ export class WasmEngine implements Engine {
     network.write(2, start.second);
     if (masked && network instanceof DenseNetwork) network.writeMasks(masks);
 
-    const setDecay = decay
-      ? (on: boolean) => {
-          arena.splat(CONSTANT.l1, on ? settings.l1 : 0);
-          arena.splat(CONSTANT.l2, on ? settings.l2 : 0);
-        }
-      : () => {};
-    arena.splat(CONSTANT.beta2, BETA2);
-    arena.splat(CONSTANT.oneMinusBeta2, 1 - BETA2);
-    arena.splat(CONSTANT.epsilon, EPSILON);
-    arena.splat(CONSTANT.flush, FLUSH);
-    const adam = settings.optimizer === 'adam';
-    arena.splat(CONSTANT.first, adam ? 1 - BETA1 : settings.momentum);
-    arena.splat(CONSTANT.rate, settings.learningRate);
-    const steps = Math.ceil(train.count / batch);
-    let [power1, power2] = [1, 1];
-    const advancePowers = () => {
-      power1 *= BETA1;
-      power2 *= BETA2;
-    };
-    for (let step = 0; step < start.epoch * steps; step++) advancePowers();
-
-    const snapshot = (epoch: number): FitState => {
-      const state = { parameters: zeroParameters(sizes), first: zeroParameters(sizes), second: zeroParameters(sizes) };
-      network.read(0, state.parameters);
-      network.read(1, state.first);
-      network.read(2, state.second);
-      return { ...state, epoch };
-    };
     for (let epoch = start.epoch; epoch < settings.epochs; epoch++) {
       arena.u32(order, train.count).set(fit.order(epoch));
-      let [loss, correct] = [0, 0];
-      for (let done = 0; done < train.count; done += batch) {
-        const count = Math.min(batch, train.count - done);
-        const at = order + 4 * done;
-        if (adam) {
-          advancePowers();
-          arena.splat(CONSTANT.rate, settings.learningRate / (1 - power1));
-          arena.splat(CONSTANT.correction, 1 / Math.sqrt(1 - power2));
-        }
-        arena.splat(CONSTANT.perImage, 1 / count);
-        network.forward(train, at, count);
-        network.backward(train, at, count);
-        network.update(count, setDecay, decay);
-        const [chosen, peak] = [arena.f32(network.chosen, count), arena.f32(network.peak, count)];
-        for (let i = 0; i < count; i++) {
-          // No probability is above zero once a logit is infinite or not a number.
-          loss -= peak[i]! > 0 ? log(Math.max(chosen[i]! * count, 1e-12)) : Number.NaN;
-          if (chosen[i] === peak[i]) correct++;
-        }
-      }
+      const { loss, correct } = this.trainEpoch(network, schedule, order, batch);
       if (!Number.isFinite(loss)) throw new Diverged(epoch + 1);
       fit.onEpoch?.({
         epoch: epoch + 1,
         loss: loss / train.count,
         accuracy: correct / train.count,
-        snapshot: () => snapshot(epoch + 1),
+        snapshot: () => readState(network, sizes, epoch + 1),
       });
     }
-    return settings.epochs > start.epoch
-      ? snapshot(settings.epochs)
-      : { ...start, parameters: copyParameters(start.parameters) };
+    return readState(network, sizes, settings.epochs);
+  }
+
+  /** @returns summed over the images, as their batches were seen; the loss is not a number when one was not */
+  private trainEpoch(
+    network: DenseNetwork | SparseNetwork,
+    schedule: Schedule,
+    order: number,
+    batch: number,
+  ): { loss: number; correct: number } {
+    const train = this.images.subsets.train;
+    let [loss, correct] = [0, 0];
+    for (let done = 0; done < train.count; done += batch) {
+      const count = Math.min(batch, train.count - done);
+      const at = order + 4 * done;
+      schedule.begin(count);
+      network.forward(train, at, count);
+      network.backward(train, at, count);
+      network.update(count, schedule);
+      const [chosen, peak] = [this.arena.f32(network.chosen, count), this.arena.f32(network.peak, count)];
+      for (let i = 0; i < count; i++) {
+        // No probability is above zero once a logit is infinite or not a number.
+        loss -= peak[i]! > 0 ? log(Math.max(chosen[i]! * count, 1e-12)) : Number.NaN;
+        if (chosen[i] === peak[i]) correct++;
+      }
+    }
+    return { loss, correct };
   }
 
   evaluate(

@@ -11,6 +11,7 @@ import type { Logits } from './dense';
 import type { Kernels } from './kernels';
 import { epilogueOf, type Panel, panelsOf } from './kernels/product';
 import { ANY_GROUP, ROW_GROUP } from './kernels/sampled';
+import type { Schedule } from './schedule';
 
 interface Layer {
   inputs: number;
@@ -376,10 +377,10 @@ export class SparseNetwork {
   }
 
   /** See DenseNetwork.update. */
-  update(_count: number, setDecay: (on: boolean) => void, _decay: boolean): void {
-    setDecay(true);
+  update(_count: number, schedule: Schedule): void {
+    schedule.setDecay(true);
     for (const layer of this.layers) this.step(layer, 0, layer.survivors);
-    setDecay(false);
+    schedule.setDecay(false);
     for (const layer of this.layers) this.step(layer, layer.biasOffset, layer.outputs);
     this.refresh();
   }
