@@ -1,7 +1,8 @@
 /** `npm run bench -- NAME`: measurements, each beside a peer; the last line is JSON. */
 import { benchEngine } from './engine';
+import { benchSweep } from './sweep';
 
-const benches: Record<string, () => Promise<void>> = { engine: benchEngine };
+const benches: Record<string, () => Promise<void>> = { engine: benchEngine, sweep: benchSweep };
 
 const name = process.argv[2] ?? '';
 const bench = benches[name];

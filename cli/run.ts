@@ -13,6 +13,7 @@ import { sweepYaml } from '../sweep/accept';
 import { type GridPoint, gridPoints, lineagesOf } from '../sweep/grid';
 import type { Lineage, Trial } from '../sweep/trial';
 import { loadDataset } from '../trainer/data/dataset';
+import { HAS_FUSED_MULTIPLY_ADD } from '../trainer/engine/wasm/machine';
 import { networkPath } from '../trainer/kept';
 import { dataSize, lineageSeconds } from '../trainer/work';
 import type { WorkerData } from '../trainer/worker';
@@ -106,6 +107,10 @@ async function trainMissing(
   status.say(
     `${sweep.metadata.name}: ${trials.total} trials, ${trials.recorded} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
   );
+  if (!HAS_FUSED_MULTIPLY_ADD)
+    status.say(
+      'This processor has no fused multiply-add. It is emulated, for the same records as elsewhere; training takes some 30 times as long.',
+    );
   const images = loadDataset(sweep.spec.dataset);
   const timeLeft = new TimeLeft(work, isDone, data, workers, performance.now() / 1000);
   const failures: Failure[] = [];

@@ -16,10 +16,10 @@ export interface DataSize {
 
 /**
  * Seconds, fitted to epochs of 150-100, 300-100, 300-300 and 1200-100 on MNIST: dense within 3 %, at 10 to 0.5 % of the
- * weights within 28 %.
+ * weights within 20 %.
  */
-const DENSE = { perProduct: 7.7e-11, perUpdate: 2.2e-10, perActivation: 7.1e-9 };
-const SPARSE = { perProduct: 8.5e-11, perPixel: 3.4e-9 };
+const DENSE = { perProduct: 5.5e-11, perUpdate: 2.2e-10, perActivation: 7.3e-9 };
+const SPARSE = { perProduct: 6.3e-11, perPixel: 2.8e-9 };
 
 const MNIST_NON_ZERO_SHARE = 0.19;
 

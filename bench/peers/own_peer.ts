@@ -2,18 +2,20 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { loadDataset } from '../../trainer/data/dataset';
-import type { FitState } from '../../trainer/engine/engine';
+import type { FitSettings, FitState } from '../../trainer/engine/engine';
 import { WasmEngine } from '../../trainer/engine/wasm';
 import { parseNetwork } from '../../trainer/kept';
 import { type Masks, survivors, zeroParameters } from '../../trainer/network';
 import { RandomStream } from '../../trainer/random';
 
 interface Order {
-  do: 'load' | 'epoch' | 'evaluate';
+  do: 'load' | 'epoch' | 'epochs' | 'evaluate';
   key: string;
   file: string;
   masked: boolean;
   sizes: number[];
+  epochs: number;
+  settings?: Partial<FitSettings>;
 }
 
 interface Loaded {
@@ -25,7 +27,10 @@ interface Loaded {
 const images = loadDataset({ name: 'mnist', validation: 0 });
 const engine = new WasmEngine(images);
 const networks = new Map<string, Loaded>();
-const settings = { batchSize: 128, optimizer: 'adam', learningRate: 0.001, momentum: 0, l1: 0, l2: 0 } as const;
+type Settings = Omit<FitSettings, 'epochs'>;
+const SETTINGS: Settings = {
+  ...{ batchSize: 128, optimizer: 'adam', learningRate: 0.001, momentum: 0, l1: 0, l2: 0 },
+};
 
 function load({ key, file, masked, sizes }: Order): object {
   const parameters = parseNetwork(readFileSync(file), sizes, file);
@@ -34,19 +39,37 @@ function load({ key, file, masked, sizes }: Order): object {
   return {};
 }
 
-/** Trains two epochs and times the second, as it would go on within a longer training. */
-function epoch({ key }: Order): object {
-  const network = networks.get(key)!;
-  const news: { at: number; loss: number }[] = [];
-  network.state = engine.fit({
-    sizes: network.sizes,
-    settings: { ...settings, epochs: network.state.epoch + 2 },
-    ...(network.masks === undefined ? {} : { masks: network.masks }),
-    start: network.state,
+/** Trains on from where the network is. @returns where it is then, and each epoch's seconds and loss */
+function train({ sizes, masks, state }: Loaded, settings: Settings, epochs: number) {
+  const done: { seconds: number; loss: number }[] = [];
+  let last = performance.now();
+  const end = engine.fit({
+    sizes,
+    settings: { ...settings, epochs: state.epoch + epochs },
+    ...(masks === undefined ? {} : { masks }),
+    start: state,
     order: (number) => new RandomStream(1, 'order', number).permutation(images.subsets.train.count),
-    onEpoch: ({ loss }) => news.push({ at: performance.now(), loss }),
+    onEpoch: ({ loss }) => {
+      const now = performance.now();
+      done.push({ seconds: (now - last) / 1000, loss });
+      last = now;
+    },
   });
-  return { seconds: (news[1]!.at - news[0]!.at) / 1000, loss: news[1]!.loss };
+  return { end, done };
+}
+
+/** Trains two epochs and times the second, as it would go on within a longer training. */
+function epoch({ key, settings }: Order): object {
+  const network = networks.get(key)!;
+  const { end, done } = train(network, { ...SETTINGS, ...settings }, 2);
+  // Another optimizer's epochs are timed and forgotten.
+  if (settings === undefined) network.state = end;
+  return done[1]!;
+}
+
+/** The seconds of each of `epochs` from where the network is, which stays there: the same numbers every time. */
+function epochs({ key, epochs }: Order): object {
+  return { seconds: train(networks.get(key)!, SETTINGS, epochs).done.map(({ seconds }) => seconds) };
 }
 
 function evaluate({ key }: Order): object {
@@ -56,7 +79,7 @@ function evaluate({ key }: Order): object {
   return { seconds: (performance.now() - began) / 1000, correct };
 }
 
-const actions = { load, epoch, evaluate };
+const actions = { load, epoch, epochs, evaluate };
 createInterface({ input: process.stdin }).on('line', (line) => {
   const order = JSON.parse(line) as Order;
   process.stdout.write(`${JSON.stringify(actions[order.do](order))}\n`);

@@ -1,5 +1,6 @@
 /** Starts peers as processes and talks to them, a line of JSON each way. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -37,11 +38,11 @@ export class Peer {
     this.answers = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
   }
 
-  async ask(order: object): Promise<Record<string, number>> {
+  async ask<Answer = Record<string, number>>(order: object): Promise<Answer> {
     this.child.stdin!.write(`${JSON.stringify(order)}\n`);
     const { value, done } = await this.answers.next();
     if (done === true) throw new Error(`the peer ${this.name} ended`);
-    return JSON.parse(value) as Record<string, number>;
+    return JSON.parse(value) as Answer;
   }
 
   end(): void {
@@ -53,3 +54,15 @@ export const ownPeer = () =>
   new Peer('own', process.execPath, ['-r', 'ts-node/register/transpile-only', join(__dirname, 'own_peer.ts')]);
 export const torchPeer = () => new Peer('torch', python(), [join(__dirname, 'torch_peer.py'), MNIST_FOLDER]);
 export const jaxPeer = () => new Peer('jax', python(), [join(__dirname, 'jax_peer.py'), MNIST_FOLDER]);
+
+/** Runs a PyTorch sweep in a process of one thread. @returns an outcome a trial */
+export async function torchSweep<Outcome>(mode: 'naive' | 'shared', sweep: object): Promise<Outcome[]> {
+  const child = spawn(python(), [join(__dirname, 'torch_sweep.py'), MNIST_FOLDER, mode], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.end(JSON.stringify(sweep));
+  const outcomes: Outcome[] = [];
+  for await (const line of createInterface({ input: child.stdout })) outcomes.push(JSON.parse(line) as Outcome);
+  if (child.exitCode !== 0 && (await once(child, 'exit'))[0] !== 0) throw new Error('the PyTorch sweep failed');
+  return outcomes;
+}

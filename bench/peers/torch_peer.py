@@ -13,7 +13,7 @@ BATCH = 128
 
 
 class Network:
-    def __init__(self, layers, masked):
+    def __init__(self, layers, masked, rate=1e-3):
         modules = []
         for weight, bias in layers:
             linear = torch.nn.Linear(*weight.shape)
@@ -22,7 +22,7 @@ class Network:
                 linear.bias.copy_(torch.from_numpy(bias))
             modules += [linear, torch.nn.ReLU()]
         self.model = torch.nn.Sequential(*modules[:-1])
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
         self.loss = torch.nn.CrossEntropyLoss()
         weights = [p for p in self.model.parameters() if p.dim() == 2]
         self.masks = [(p, (p != 0).float()) for p in weights] if masked else []
@@ -45,5 +45,10 @@ class Network:
     def evaluate(self):
         return int((self.model(TX).argmax(1) == TY).sum())
 
+    def layers(self):
+        parameters = [p.detach().numpy() for p in self.model.parameters()]
+        return [(weight.T, bias) for weight, bias in zip(parameters[::2], parameters[1::2])]
 
-serve(Network)
+
+if __name__ == "__main__":
+    serve(Network)

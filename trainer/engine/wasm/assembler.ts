@@ -4,7 +4,7 @@
  * no compiler to the installation and emits exactly the order of operations that the kernel's source shows, which is
  * what the rounding of sums and V8's register allocation depend on.
  *
- * Specification: WebAssembly core 2.0, binary format, and the multi-memory proposal (memory 1).
+ * Specification: WebAssembly core 3.0, binary format, with multiple memories and relaxed SIMD.
  */
 
 export type Type = 'i32' | 'f32' | 'v128';
@@ -107,7 +107,31 @@ export const f32x4 = {
   pmax: vector(235),
   gt: vector(68),
   nearest: vector(106),
+  neg: vector(225),
+  /** a * b + c and c - a * b, rounded once or twice as the machine likes best. */
+  relaxedMadd: vector(0x105),
+  relaxedNmadd: vector(0x106),
   extractLane: (lane: number, operand: Operand): Expression => [...code(operand), 0xfd, 31, lane],
+};
+
+const float64 = (value: number): number[] => [...new Uint8Array(new Float64Array([value]).buffer)];
+export const f64x2 = {
+  const: (value: number): Expression => [0xfd, 12, ...float64(value), ...float64(value)],
+  add: vector(240),
+  sub: vector(241),
+  mul: vector(242),
+  lt: vector(73),
+  gt: vector(74),
+  promoteLow: vector(95),
+  demoteZero: vector(94),
+};
+
+const bits64 = (value: number): number[] => [...new Uint8Array(new BigInt64Array([BigInt(value)]).buffer)];
+export const i64x2 = {
+  const: (value: number): Expression => [0xfd, 12, ...bits64(value), ...bits64(value)],
+  add: vector(206),
+  sub: vector(209),
+  shrS: vector(204),
 };
 
 const bits = (value: number): number[] => [...new Uint8Array(new Int32Array([value]).buffer)];
@@ -116,6 +140,7 @@ export const i32x4 = {
   add: vector(174),
   sub: vector(177),
   shl: vector(171),
+  shrU: vector(173),
   truncSatF32x4: vector(248),
   toF32x4: vector(250),
   extractLane: (lane: number, operand: Operand): Expression => [...code(operand), 0xfd, 27, lane],
@@ -134,6 +159,7 @@ export const v128 = {
   loadSplat32: load([0xfd, 9], 2),
   and: vector(78),
   or: vector(80),
+  xor: vector(81),
   /** Picks lanes of 16 / `lanes.length` bytes each, counted through `a` and then `b`. */
   shuffle: (a: Operand, b: Operand, lanes: readonly number[]): Expression => {
     const size = 16 / lanes.length;
@@ -141,6 +167,13 @@ export const v128 = {
     return [...code(a), ...code(b), 0xfd, 13, ...bytes];
   },
 };
+
+/** The result of the module's function that was defined as number `index`. */
+export const call = (index: number, ...operands: Operand[]): Expression => [
+  ...operands.flatMap(code),
+  0x10,
+  ...unsigned(index),
+];
 
 /** The statements of one function. */
 export class Body {
@@ -178,6 +211,11 @@ export class Body {
   /** Stores lane 0 of a vector. */
   storeLane0(address: Operand, value: Operand, offset = 0): void {
     this.code.push(...code(address), ...code(value), ...access([0xfd, 90], 2, 0, offset), 0);
+  }
+
+  /** Stores lanes 0 and 1 of a vector. */
+  storeLanes01(address: Operand, value: Operand, offset = 0): void {
+    this.code.push(...code(address), ...code(value), ...access([0xfd, 91], 3, 0, offset), 0);
   }
 
   fill(address: Operand, byte: Operand, length: Operand): void {
@@ -223,17 +261,18 @@ const text = (value: string): number[] => list([...Buffer.from(value)].map((byte
 export class Assembler {
   private readonly functions: { name: string; signature: Signature; body: Body }[] = [];
 
-  /** A function of i32 parameters, in the order given. */
+  /** A function of parameters of one type, in the order given. */
   define<Name extends string>(
     name: string,
     parameters: readonly Name[],
     write: (body: Body, parameter: Record<Name, Local>) => void,
     results: Type[] = [],
+    type: Type = 'i32',
   ): void {
     const body = new Body(parameters.length);
     const named = Object.fromEntries(parameters.map((key, index) => [key, new Local(index)])) as Record<Name, Local>;
     write(body, named);
-    this.functions.push({ name, signature: { parameters: parameters.map(() => 'i32'), results }, body });
+    this.functions.push({ name, signature: { parameters: parameters.map(() => type), results }, body });
   }
 
   /** The module's bytes. It imports its two memories as `memory.own` and `memory.shared`. */

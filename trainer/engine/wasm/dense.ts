@@ -99,7 +99,8 @@ export class DenseNetwork {
       .set(
         [...Array(blocks).keys()].map((k) => (k === blocks - 1 ? rows - 1 : Math.round((covered * (k + 1)) / blocks))),
       );
-    const entryCount = batch * ((l === 0 ? longest : rows - 1) + 1) + 1;
+    // With a bias's entry an image, one a list to make it even, and one that is written ahead.
+    const entryCount = batch * ((l === 0 ? longest : rows - 1) + 1 + blocks) + 1;
     const stride = vectors * VECTOR;
     // The last layer's rows are read in fours.
     const images = up4(batch);
@@ -108,16 +109,17 @@ export class DenseNetwork {
     arena.u32(gradientCut, 1)[0] = outputs;
     return {
       ...{ inputs, outputs, rows, panels, distance, blocks, cuts, stride, gradientCut },
-      weights: arena.allocate(distance * (trained.masked ? 4 : trained.moments ? 3 : 1)),
+      // An entry that makes a list even reads a row past the last.
+      weights: arena.allocate(distance * (trained.masked ? 4 : trained.moments ? 3 : 1) + MAX_WIDTH * VECTOR),
       entries: arena.allocate(8 * entryCount),
       list: arena.allocate(4 * (batch * blocks + 1)),
-      counts: arena.allocate(4 * rows),
-      columnEntries: trained.moments ? arena.allocate(8 * entryCount) : 0,
-      columnList: trained.moments ? arena.allocate(4 * (rows + 1)) : 0,
+      counts: arena.allocate(4 * (rows + 1)),
+      columnEntries: trained.moments ? arena.allocate(8 * (entryCount + rows + 1)) : 0,
+      columnList: trained.moments ? arena.allocate(4 * (rows + 2)) : 0,
       out: arena.allocate(images * stride),
       gradient: trained.moments ? arena.allocate(images * stride) : 0,
       transposed: backward ? arena.allocate(vectors * 4 * (rows - 1) * 4) : 0,
-      gradientEntries: backward ? arena.allocate(8 * (batch * vectors * 4 + 1)) : 0,
+      gradientEntries: backward ? arena.allocate(8 * (batch * (vectors * 4 + 1) + 1)) : 0,
       gradientList: backward ? arena.allocate(4 * (batch + 1)) : 0,
     };
   }
@@ -188,19 +190,10 @@ export class DenseNetwork {
       for (const panel of layer.panels)
         for (let block = 0; block < layer.blocks; block++) {
           const list = layer.list + 4 * block;
-          const width = panel.width * VECTOR;
           const out = layer.out + panel.first * VECTOR;
           const matrix = this.panelAddress(layer, panel);
-          kernels[epilogueOf(block, layer.blocks, relu) + panel.width]!(
-            count,
-            list,
-            4 * layer.blocks,
-            matrix,
-            width,
-            out,
-            layer.stride,
-            0,
-            0,
+          kernels[`panel.${epilogueOf(block, layer.blocks, relu)}${panel.width}`]!(
+            ...[count, list, 4 * layer.blocks, matrix, out, layer.stride, 0, 0],
           );
         }
     }
@@ -235,8 +228,8 @@ export class DenseNetwork {
       for (const panel of before.panels) {
         const matrix = layer.transposed + panel.first * VECTOR * up4(outputs);
         const at = panel.first * VECTOR;
-        kernels[`mask${panel.width}`]!(
-          ...[count, gradientList, 4, matrix, panel.width * VECTOR],
+        kernels[`panel.mask${panel.width}`]!(
+          ...[count, gradientList, 4, matrix],
           ...[before.gradient + at, before.stride, before.out + at, before.stride],
         );
       }
@@ -261,7 +254,7 @@ export class DenseNetwork {
     const { kernels, packed } = this;
     for (const [l, layer] of this.layers.entries()) {
       const { blocks, list, rows, counts, columnEntries, columnList } = layer;
-      kernels.columns!(count, blocks, list, rows, counts, columnEntries, columnList);
+      kernels.columns!(count, blocks, list, rows + 1, counts, columnEntries, columnList);
       const bias = rows - 1;
       const weightRows = l === 0 && !schedule.decay ? this.images.live : bias;
       for (const panel of layer.panels) {
@@ -269,8 +262,8 @@ export class DenseNetwork {
         const weights = this.panelAddress(layer, panel);
         kernels.copyRows!(count, panel.width, layer.gradient + panel.first * VECTOR, layer.stride, packed);
         const step = (first: number, steps: number) =>
-          kernels[`update${panel.width}`]!(
-            ...[steps, columnList + 4 * first, 4, packed, stride],
+          kernels[`panel.update${panel.width}`]!(
+            ...[steps, columnList + 4 * first, 4, packed],
             ...[weights + first * stride, stride, layer.distance, 0],
           );
         schedule.setDecay(true);

@@ -2,7 +2,7 @@
  * A pruned network that costs what is left of it: the surviving weights as lists, activations [features, images].
  *
  * The images of a batch are columns, worked on in tiles of up to 52, so that one surviving weight is one multiplication
- * of a row of activations. Each unit's list begins with nothing and ends with its bias, the weight of a row of ones.
+ * of a row of activations. Each unit's list begins with its bias, the weight of a row of ones.
  */
 import type { SharedImages, Subset } from '../../data/images';
 import type { Masks, Parameters } from '../../network';
@@ -12,8 +12,10 @@ import type { Kernels } from './kernels';
 import { epilogueOf, type Panel, panelsOf } from './kernels/product';
 import { ANY_GROUP, ROW_GROUP } from './kernels/sampled';
 import type { Schedule } from './schedule';
+import { StaticLists } from './static_lists';
 
-interface Layer {
+/** What is left of a layer. */
+interface Shape {
   inputs: number;
   outputs: number;
   /** Its units, those that are computed first: in training, only units that some survivor of the next layer reads. */
@@ -24,22 +26,22 @@ interface Layer {
   active: number;
   /** Each survivor's place in [in, out], by unit in the order of `units` and then by input. */
   places: Uint32Array;
+  /** Bytes from the first survivor's value to the first bias. */
+  biasOffset: number;
+  /** Of inputs, into which a unit's list is cut. */
+  blocks: number;
+}
+
+interface Layer extends Shape {
   /** f32 [survivors] then, aligned, [outputs] biases; first and second moments and gradients alike. */
   values: number;
   first: number;
   second: number;
   gradient: number;
-  /** Bytes from the first survivor's value to the first bias. */
-  biasOffset: number;
-  /** Lists of each unit's survivors, in blocks of inputs, and of each input's. */
-  entries: number;
-  list: number;
-  blocks: number;
-  positions: number;
-  columns: number;
-  columnEntries: number;
-  columnList: number;
-  columnPositions: number;
+  /** Each unit's bias and survivors. */
+  unitLists: StaticLists;
+  /** Each input's survivors, where a gradient of the inputs is needed. */
+  inputLists: StaticLists | undefined;
   /** Where each survivor's row of inputs and of output gradients begins. */
   inputOffsets: number;
   gradientOffsets: number;
@@ -57,15 +59,24 @@ interface Rows {
   count: number;
 }
 
+/** Survivors that `sampledRow` takes together: the row of output gradients, the first of them. */
+interface Group {
+  row: number;
+  first: number;
+}
+
 /** Input rows that a tile keeps in the first-level cache, and entries of a unit that a block must have to pay (an
  * epoch of 300-100 at 10 %: 12 ms of 490). */
 const BLOCK_ROWS = 196;
 const BLOCK_ENTRIES = 12;
 
+/** What the last groups write past the survivors. */
+const SPARE = 8;
+
 const up = (n: number, multiple: number) => Math.ceil(n / multiple) * multiple;
 
-/** Cycles of a batch of 128, measured: a group of five takes 110, a survivor in a group of any three 33. */
-const rowGroupsPay = (survivors: number, groups: number) => 110 * groups < 33 * survivors;
+/** Cycles of a batch of 128, measured: a group of six takes 168, a survivor in a group of any three 45. */
+const rowGroupsPay = (survivors: number, groups: number) => 168 * groups < 45 * survivors;
 
 export class SparseNetwork {
   private readonly layers: Layer[] = [];
@@ -138,22 +149,18 @@ export class SparseNetwork {
     const computed = outputRows.count;
     const perUnit = active / Math.max(1, computed);
     const blocks = Math.max(1, Math.min(Math.ceil(inputRows.count / BLOCK_ROWS), Math.round(perUnit / BLOCK_ENTRIES)));
-    const spare = survivors + ROW_GROUP;
+    const spare = survivors + SPARE;
     const biasOffset = up(4 * spare, 16);
     const bytes = biasOffset + up(4 * outputs, 16);
+    const shape = { inputs, outputs, units, computed, survivors, active, places, biasOffset, blocks };
     const layer: Layer = {
-      ...{ inputs, outputs, units, computed, survivors, active, places, biasOffset, blocks },
+      ...shape,
       values: arena.allocate(bytes),
       first: arena.allocate(bytes),
       second: arena.allocate(bytes),
       gradient: arena.allocate(bytes),
-      entries: arena.allocate(8 * (active + computed)),
-      list: arena.allocate(4 * (computed * blocks + 1)),
-      positions: arena.allocate(4 * (active + computed)),
-      columns: inputRows.count,
-      columnEntries: arena.allocate(8 * active + 8),
-      columnList: arena.allocate(4 * (inputRows.count + 1)),
-      columnPositions: arena.allocate(4 * active + 4),
+      unitLists: this.unitLists(shape, l === 0 ? this.ones : inputRows.count, inputRows),
+      inputLists: l === 0 ? undefined : this.inputLists(shape, inputRows, outputRows),
       inputOffsets: arena.allocate(4 * spare),
       gradientOffsets: arena.allocate(4 * spare),
       groups: 0,
@@ -161,75 +168,83 @@ export class SparseNetwork {
       out: arena.allocate((computed + 1) * stride),
       outGradient: arena.allocate(computed * stride),
     };
-    this.fillUnitLists(layer, l === 0 ? this.ones : inputRows.count, inputRows);
-    if (l > 0) this.fillInputLists(layer, inputRows, outputRows);
-    this.fillGroups(layer, outputRows);
+    this.fillOffsets(layer, inputRows, outputRows);
+    this.fillGroups(layer, inputRows, outputRows);
     return layer;
   }
 
-  /** Each unit's entries: its survivors by input, in blocks, then its bias. */
-  private fillUnitLists(layer: Layer, onesRow: number, inputRows: Rows): void {
-    const { active, computed, outputs, blocks, places } = layer;
-    const entries = this.arena.u32(layer.entries, 2 * (active + computed));
-    const list = this.arena.u32(layer.list, computed * blocks + 1);
-    const positions = this.arena.u32(layer.positions, active + computed);
-    const inputOffsets = this.arena.u32(layer.inputOffsets, active);
-    const gradientOffsets = this.arena.u32(layer.gradientOffsets, active);
-    let survivor = 0;
-    let entry = 0;
-    const append = (row: number, valueOffset: number) => {
-      entries[2 * entry] = row;
-      positions[entry++] = valueOffset;
-    };
-    for (let index = 0; index < computed; index++) {
-      const unit = layer.units[index]!;
-      for (let block = 0; block < blocks; block++) {
-        list[index * blocks + block] = layer.entries + 8 * entry;
-        const end = (inputRows.count * (block + 1)) / blocks;
-        for (; survivor < active && places[survivor]! % outputs === unit; survivor++) {
-          const row = inputRows.of[Math.floor(places[survivor]! / outputs)]!;
-          if (row >= end) break;
-          inputOffsets[survivor] = row * this.stride;
-          gradientOffsets[survivor] = index * this.stride;
-          append(row, 4 * survivor);
+  private unitLists(layer: Shape, onesRow: number, inputRows: Rows): StaticLists {
+    const { active, computed, survivors, outputs, blocks, places, units, biasOffset } = layer;
+    return new StaticLists(this.arena, computed * blocks, active + computed, 4 * survivors, (append, end) => {
+      let survivor = 0;
+      for (let index = 0; index < computed; index++) {
+        append(onesRow * this.stride, biasOffset + 4 * index);
+        for (let block = 0; block < blocks; block++) {
+          const limit = (inputRows.count * (block + 1)) / blocks;
+          for (; survivor < active && places[survivor]! % outputs === units[index]; survivor++) {
+            const row = inputRows.of[Math.floor(places[survivor]! / outputs)]!;
+            if (row >= limit) break;
+            append(row * this.stride, 4 * survivor);
+          }
+          end();
         }
       }
-      append(onesRow, layer.biasOffset + 4 * index);
-    }
-    list[computed * blocks] = layer.entries + 8 * entry;
+    });
   }
 
-  /** Each input's entries, by unit. */
-  private fillInputLists(layer: Layer, inputRows: Rows, outputRows: Rows): void {
-    const { active, outputs, places } = layer;
-    const rowAt = (survivor: number) => inputRows.of[Math.floor(places[survivor]! / outputs)]!;
-    const list = this.arena.u32(layer.columnList, inputRows.count + 1);
-    const entries = this.arena.u32(layer.columnEntries, 2 * active);
-    const positions = this.arena.u32(layer.columnPositions, active);
+  private inputLists(layer: Shape, inputRows: Rows, outputRows: Rows): StaticLists {
+    const { active, survivors, outputs, places } = layer;
+    const rowOf = (survivor: number) => inputRows.of[Math.floor(places[survivor]! / outputs)]!;
     const next = new Uint32Array(inputRows.count + 1);
-    for (let survivor = 0; survivor < active; survivor++) next[rowAt(survivor) + 1]!++;
+    for (let survivor = 0; survivor < active; survivor++) next[rowOf(survivor) + 1]!++;
     for (let row = 0; row < inputRows.count; row++) next[row + 1]! += next[row]!;
-    for (const [row, count] of next.entries()) list[row] = layer.columnEntries + 8 * count;
+    const byRow = new Uint32Array(active);
+    for (let survivor = 0; survivor < active; survivor++) byRow[next[rowOf(survivor)]!++] = survivor;
+    return new StaticLists(this.arena, inputRows.count, active, 4 * survivors, (append, end) => {
+      for (let row = 0, at = 0; row < inputRows.count; row++) {
+        for (; at < next[row]!; at++)
+          append(outputRows.of[places[byRow[at]!]! % outputs]! * this.stride, 4 * byRow[at]!);
+        end();
+      }
+    });
+  }
+
+  private fillOffsets(layer: Layer, inputRows: Rows, outputRows: Rows): void {
+    const { active, outputs, places } = layer;
+    const inputOffsets = this.arena.u32(layer.inputOffsets, active);
+    const gradientOffsets = this.arena.u32(layer.gradientOffsets, active);
     for (let survivor = 0; survivor < active; survivor++) {
-      const at = next[rowAt(survivor)]!++;
-      entries[2 * at] = outputRows.of[places[survivor]! % outputs]!;
-      positions[at] = 4 * survivor;
+      inputOffsets[survivor] = inputRows.of[Math.floor(places[survivor]! / outputs)]! * this.stride;
+      gradientOffsets[survivor] = outputRows.of[places[survivor]! % outputs]! * this.stride;
     }
   }
 
-  private fillGroups(layer: Layer, outputRows: Rows): void {
+  /**
+   * Groups of ROW_GROUP survivors of one unit, the last of a unit reaching back to be full, ordered by their inputs: so
+   * neighbours read rows that are still in the first-level cache (142 ms an epoch of 300-100 at 10 % became 126). A unit
+   * with fewer survivors writes past them; such come first, for others to write over.
+   */
+  private fillGroups(layer: Layer, inputRows: Rows, outputRows: Rows): void {
     const { active, outputs, places } = layer;
-    const groups: number[] = [];
-    for (let survivor = 0; survivor < active; ) {
-      const unit = places[survivor]! % outputs;
-      groups.push(outputRows.of[unit]! * this.stride, 4 * survivor);
-      for (let taken = 0; taken < ROW_GROUP && survivor < active; taken++, survivor++)
-        if (places[survivor]! % outputs !== unit) break;
+    const short: Group[] = [];
+    const full: Group[] = [];
+    for (let first = 0; first < active; ) {
+      const unit = places[first]! % outputs;
+      let end = first;
+      while (end < active && places[end]! % outputs === unit) end++;
+      const row = outputRows.of[unit]!;
+      if (end - first < ROW_GROUP) short.push({ row, first });
+      else for (let at = first; at < end; at += ROW_GROUP) full.push({ row, first: Math.min(at, end - ROW_GROUP) });
+      first = end;
     }
-    if (!rowGroupsPay(active, groups.length / 2)) return;
-    layer.groups = groups.length / 2;
-    layer.groupTable = this.arena.allocate(4 * groups.length);
-    this.arena.u32(layer.groupTable, groups.length).set(groups);
+    if (!rowGroupsPay(active, short.length + full.length)) return;
+    const inputRow = ({ first }: Group) => inputRows.of[Math.floor(places[first]! / outputs)]!;
+    full.sort((a, b) => inputRow(a) - inputRow(b) || a.first - b.first);
+    layer.groups = short.length + full.length;
+    layer.groupTable = this.arena.allocate(8 * layer.groups);
+    this.arena
+      .u32(layer.groupTable, 2 * layer.groups)
+      .set([...short, ...full].flatMap(({ row, first }) => [row * this.stride, 4 * first]));
   }
 
   private part(layer: Layer, part: 0 | 1 | 2): number {
@@ -259,9 +274,9 @@ export class SparseNetwork {
 
   /** Brings the lists' copies of the values up to date. */
   private refresh(): void {
-    for (const [l, layer] of this.layers.entries()) {
-      this.kernels.refresh!(layer.active + layer.computed, layer.positions, layer.values, layer.entries);
-      if (l > 0) this.kernels.refresh!(layer.active, layer.columnPositions, layer.values, layer.columnEntries);
+    for (const { unitLists, inputLists, values } of this.layers) {
+      unitLists.refresh(this.kernels, values);
+      inputLists?.refresh(this.kernels, values);
     }
   }
 
@@ -297,12 +312,12 @@ export class SparseNetwork {
     let inputs = this.inputs;
     for (const [l, layer] of this.layers.entries()) {
       const relu = l < this.layers.length - 1 && l !== identity;
-      const { computed, list, blocks, out } = layer;
+      const { computed, unitLists, blocks, out } = layer;
       for (const { width, first } of this.tiles(count)) {
         const at = first * 16;
         for (let block = 0; block < blocks; block++)
-          kernels[epilogueOf(block, blocks, relu) + width]!(
-            ...[computed, list + 4 * block, 4 * blocks, inputs + at, stride],
+          kernels[`tile.${epilogueOf(block, blocks, relu)}${width}`]!(
+            ...[computed, unitLists.table + 4 * block, 4 * blocks, inputs + at],
             ...[out + at, stride, 0, 0],
           );
       }
@@ -344,8 +359,8 @@ export class SparseNetwork {
       const gradient = l === this.layers.length - 1 ? layer.out : layer.outGradient;
       for (const { width, first } of this.tiles(count)) {
         const at = first * 16;
-        kernels[`mask${width}`]!(
-          ...[layer.columns, layer.columnList, 4, gradient + at, stride],
+        kernels[`tile.mask${width}`]!(
+          ...[before.computed, layer.inputLists!.table, 4, gradient + at],
           ...[before.outGradient + at, stride, before.out + at, stride],
         );
       }
@@ -371,7 +386,7 @@ export class SparseNetwork {
           ...[inputs, gradient, layer.gradient],
         );
       // A last group that is not full writes past the survivors that have a gradient.
-      this.arena.f32(layer.gradient + 4 * layer.active, ROW_GROUP).fill(0);
+      this.arena.f32(layer.gradient + 4 * layer.active, SPARE).fill(0);
       inputs = layer.out;
     }
   }

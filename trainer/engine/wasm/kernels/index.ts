@@ -14,17 +14,21 @@
  * pruned network's weights is a dot product at each survivor (`sampled`). A bias is the weight of an input that is
  * always 1, the last row.
  *
- * A list is a table of addresses, `table[k]..table[k+1]` the entries of row k, each entry {u32 index, f32 value}.
+ * A list is a table of addresses, `table[k]..table[k+1]` the entries of row k, each entry {u32 index, f32 value}. Lists
+ * are even in number, since kernels take two entries a turn: an entry of value 0 fills up where need be.
  * `width` is the number of vectors of four floats that a kernel carries in registers.
  *
- * Order of sums: entries from first to last, each multiplied, rounded, added, rounded (there is no fused
- * multiply-add); blocks of a row are summed apart and added in order.
+ * Order of sums: the bias, then entries from first to last, each added by one fused multiply-add (one rounding); blocks
+ * of a row are summed apart and added in order. At survivors: images i, i + 8, i + 16 and so on in eight sums (sixteen
+ * in `sampledAny`), which are then added two by two.
  */
 import { Assembler } from '../assembler';
+import { HAS_FUSED_MULTIPLY_ADD } from '../machine';
+import { emulateFusedMultiplyAdd } from './fused';
 import { copyRows, gatherPixels, refresh, transpose } from './layout';
 import { columns, gatherImages, gatherRows } from './lists';
 import { type KernelSettings, updateFlat } from './optimiser';
-import { type Epilogue, listTimesMatrix, WIDTHS } from './product';
+import { type Epilogue, listTimesMatrix, MAX_WIDTH } from './product';
 import { countPositive, rowSums, sampledAny, sampledRow } from './sampled';
 import { softmax } from './softmax';
 
@@ -40,8 +44,10 @@ export function instantiate(settings: KernelSettings, own: WebAssembly.Memory, s
   let module = modules.get(key);
   if (module === undefined) {
     const assembler = new Assembler();
+    if (!HAS_FUSED_MULTIPLY_ADD) emulateFusedMultiplyAdd(assembler);
     for (const epilogue of EPILOGUES)
-      for (const width of WIDTHS.keys()) listTimesMatrix(assembler, width, epilogue, settings);
+      for (let width = 1; width <= MAX_WIDTH; width++)
+        for (const rows of ['panel', 'tile'] as const) listTimesMatrix(assembler, rows, width, epilogue, settings);
     updateFlat(assembler, settings);
     gatherRows(assembler, 'activations');
     gatherRows(assembler, 'gradients');

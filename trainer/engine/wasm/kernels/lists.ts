@@ -1,11 +1,23 @@
 /** Sparse lists, made for each batch: of its images' pixels, of what is active, of gradients, and all by column. */
-import { type Assembler, type Expression, f32, i32 } from '../assembler';
+import { type Assembler, type Body, type Expression, f32, i32, type Local, type Operand } from '../assembler';
 import { touch } from './touch';
-import { append } from './vocabulary';
+import { append, ENTRY } from './vocabulary';
+
+function appendBias(body: Body, entry: Local, bias: Local): void {
+  append(body, entry, bias, f32.const(1));
+  body.advance(entry, ENTRY);
+}
+
+/** Makes a list's entries even in number, with an entry of value 0 where need be; lists begin at multiples of 16. */
+function endList(body: Body, entry: Local, filler: Operand): void {
+  append(body, entry, filler, f32.const(0));
+  body.set(entry, evenEnd(entry));
+}
+const evenEnd = (entry: Operand) => i32.and(i32.add(entry, ENTRY), -2 * ENTRY);
 
 /**
- * The lists of a batch's images, from the shared data set: pixel values through the table `scale` (u8 to f32), cut
- * into blocks before the inputs `cuts[k]`, the bias's entry last.
+ * The lists of a batch's images, from the shared data set: the bias's entry, then pixel values through the table `scale`
+ * (u8 to f32), cut into blocks before the inputs `cuts[k]`.
  */
 export function gatherImages(assembler: Assembler): void {
   const parameters = [
@@ -28,8 +40,9 @@ export function gatherImages(assembler: Assembler): void {
       body.set(at, i32.add(p.pixels, i32.shl(i32.load(start, 0, 1), 2)));
       body.set(end, i32.add(p.pixels, i32.shl(i32.load(start, 4, 1), 2)));
       body.advance(p.order, 4);
+      body.storeI32(p.list, entry);
+      appendBias(body, entry, p.bias);
       body.repeat(p.blocks, (block) => {
-        body.storeI32(p.list, entry);
         body.advance(p.list, 4);
         body.set(cut, i32.load(i32.add(p.cuts, i32.shl(block, 2))));
         const next = i32.and(i32.load(at, 0, 1), 0xffff);
@@ -37,14 +50,13 @@ export function gatherImages(assembler: Assembler): void {
           body.set(pixel, i32.load(at, 0, 1));
           const value = f32.load(i32.add(p.scale, i32.shl(i32.shrU(pixel, 16), 2)));
           append(body, entry, i32.and(pixel, 0xffff), value);
-          body.advance(entry, 8);
+          body.advance(entry, ENTRY);
           body.advance(at, 4);
         });
+        endList(body, entry, i32.add(p.bias, 1));
+        body.storeI32(p.list, entry);
       });
-      append(body, entry, p.bias, f32.const(1));
-      body.advance(entry, 8);
     });
-    body.storeI32(p.list, entry);
   });
 }
 
@@ -58,7 +70,8 @@ export function gatherRows(assembler: Assembler, kind: 'activations' | 'gradient
     ...(['images', 'source', 'sourceStride', 'cuts', 'blocks'] as const),
     ...(['bias', 'entries', 'list'] as const),
   ];
-  assembler.define(kind === 'activations' ? 'gatherActivations' : 'gatherGradients', parameters, (body, p) => {
+  const hasBias = kind === 'activations';
+  assembler.define(hasBias ? 'gatherActivations' : 'gatherGradients', parameters, (body, p) => {
     const entry = body.local('i32', p.entries);
     const index = body.local('i32');
     const at = body.local('i32');
@@ -67,8 +80,9 @@ export function gatherRows(assembler: Assembler, kind: 'activations' | 'gradient
     body.repeat(p.images, () => {
       body.set(index, 0);
       body.set(at, p.source);
+      body.storeI32(p.list, entry);
+      if (hasBias) appendBias(body, entry, p.bias);
       body.repeat(p.blocks, (block) => {
-        body.storeI32(p.list, entry);
         body.advance(p.list, 4);
         body.set(cut, i32.load(i32.add(p.cuts, i32.shl(block, 2))));
         body.while(i32.ltU(index, cut), () => {
@@ -80,18 +94,18 @@ export function gatherRows(assembler: Assembler, kind: 'activations' | 'gradient
           body.advance(index, 1);
           body.advance(at, 4);
         });
+        endList(body, entry, hasBias ? i32.add(p.bias, 1) : 0);
+        body.storeI32(p.list, entry);
       });
-      if (kind === 'activations') {
-        append(body, entry, p.bias, f32.const(1));
-        body.advance(entry, 8);
-      }
       body.advance(p.source, p.sourceStride);
     });
-    body.storeI32(p.list, entry);
   });
 }
 
-/** The same entries by column: for each input the images in which it is not zero, in order (a counting sort). */
+/**
+ * The same entries by column: for each input the images in which it is not zero, in order (a counting sort). The last of
+ * `columns` takes the entries that only make lists even.
+ */
 export function columns(assembler: Assembler): void {
   const parameters = ['images', 'blocks', 'list', 'columns', 'counts', 'entries', 'out'] as const;
   assembler.define('columns', parameters, (body, p) => {
@@ -99,10 +113,13 @@ export function columns(assembler: Assembler): void {
     const end = body.local('i32', i32.load(i32.add(p.list, i32.shl(i32.mul(p.images, p.blocks), 2))));
     const counter = body.local('i32');
     body.fill(p.counts, 0, i32.shl(p.columns, 2));
+    const counterOf = (offset: number) => i32.add(p.counts, i32.shl(i32.load(entry, offset), 2));
     body.while(i32.ltU(entry, end), () => {
-      body.set(counter, i32.add(p.counts, i32.shl(i32.load(entry), 2)));
-      body.storeI32(counter, i32.add(i32.load(counter), 8));
-      body.advance(entry, 8);
+      for (const offset of [0, ENTRY]) {
+        body.set(counter, counterOf(offset));
+        body.storeI32(counter, i32.add(i32.load(counter), ENTRY));
+      }
+      body.advance(entry, 2 * ENTRY);
     });
     const next = body.local('i32', p.entries);
     const length = body.local('i32');
@@ -112,6 +129,7 @@ export function columns(assembler: Assembler): void {
       body.storeI32(p.out, next);
       body.storeI32(counter, next);
       body.advance(next, length);
+      endList(body, next, 0);
       body.advance(counter, 4);
       body.advance(p.out, 4);
     });
@@ -122,11 +140,13 @@ export function columns(assembler: Assembler): void {
       body.advance(p.list, i32.shl(p.blocks, 2));
       body.set(end, i32.load(p.list));
       body.while(i32.ltU(entry, end), () => {
-        body.set(counter, i32.add(p.counts, i32.shl(i32.load(entry), 2)));
-        body.set(target, i32.load(counter));
-        body.storeI32(counter, i32.add(target, 8));
-        append(body, target, image, f32.load(entry, 4));
-        body.advance(entry, 8);
+        for (const offset of [0, ENTRY]) {
+          body.set(counter, counterOf(offset));
+          body.set(target, i32.load(counter));
+          body.storeI32(counter, i32.add(target, ENTRY));
+          append(body, target, image, f32.load(entry, offset + 4));
+        }
+        body.advance(entry, 2 * ENTRY);
       });
     });
   });

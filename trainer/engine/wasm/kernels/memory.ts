@@ -17,8 +17,10 @@ export const CONSTANT = {
   l2: CONSTANTS + 112,
   /** 1 / images of the batch. */
   perImage: CONSTANTS + 128,
-  /** See `flushed`. */
   flush: CONSTANTS + 144,
+  keptFirst: CONSTANTS + 160,
+  /** PIXEL_SCALE. */
+  pixelScale: CONSTANTS + 176,
 } as const;
 export const SCRATCH = 2048;
 /** The first address that a layout may use. */

@@ -1,7 +1,8 @@
 /** The optimiser's step on vectors of weights. */
-import { type Assembler, type Body, type Expression, f32x4, i32, type Local, type Operand, v128 } from '../assembler';
+import { type Assembler, type Body, f32x4, i32, type Local, type Operand, v128 } from '../assembler';
+import { madd, nmadd } from './fused';
 import { CONSTANT, SCRATCH } from './memory';
-import { madd, zero } from './vocabulary';
+import { zero } from './vocabulary';
 
 export interface KernelSettings {
   optimizer: 'adam' | 'sgd';
@@ -16,8 +17,6 @@ export interface KernelSettings {
  * WebAssembly has no flush-to-zero, and one denormal operand costs some 100 cycles.
  */
 export const FLUSH = 1e-30;
-const flushed = (value: Expression, flush: Operand): Expression => f32x4.sub(f32x4.add(value, flush), flush);
-
 /** Loads what a step needs of the constants into registers, ahead of its loop. */
 function loadConstants<Name extends keyof typeof CONSTANT>(body: Body, names: readonly Name[]): Record<Name, Local> {
   const entries = names.map((name) => [name, body.local('v128', v128.load(CONSTANT[name]))]);
@@ -25,7 +24,7 @@ function loadConstants<Name extends keyof typeof CONSTANT>(body: Body, names: re
 }
 
 /** Applies a gradient to the vectors of weights at `w`, with moments at `m` and `v`. */
-type Step = (gradient: Operand, w: Local, m: Local, v: Local) => void;
+type Step = (gradient: Operand, w: Local, m: Local, v: Local, offset?: number) => void;
 
 /**
  * The optimiser's step, its constants loaded where this is called.
@@ -35,10 +34,10 @@ type Step = (gradient: Operand, w: Local, m: Local, v: Local) => void;
 function optimiserStep(body: Body, settings: KernelSettings): Step {
   const { first, rate, flush } = loadConstants(body, ['first', 'rate', 'flush']);
   const decay = settings.decay ? loadConstants(body, ['l1', 'l2']) : undefined;
-  const withDecay = (gradient: Operand, w: Local): Local => {
+  const withDecay = (gradient: Operand, w: Local, offset: number): Local => {
     const g = body.local('v128', gradient);
     if (decay === undefined) return g;
-    const weight = body.local('v128', v128.load(w));
+    const weight = body.local('v128', v128.load(w, offset));
     const sign = v128.or(
       v128.and(f32x4.gt(weight, zero), f32x4.const(1)),
       v128.and(f32x4.gt(zero, weight), f32x4.const(-1)),
@@ -47,42 +46,38 @@ function optimiserStep(body: Body, settings: KernelSettings): Step {
     return g;
   };
   if (settings.optimizer === 'sgd')
-    return (gradient, w, m) => {
-      const g = withDecay(gradient, w);
-      const moment = body.local('v128', flushed(madd(g, v128.load(m), first), flush));
-      body.storeV128(m, moment);
-      body.storeV128(w, f32x4.sub(v128.load(w), f32x4.mul(rate, moment)));
+    return (gradient, w, m, _v, offset = 0) => {
+      const g = withDecay(gradient, w, offset);
+      const moment = body.local('v128', f32x4.sub(f32x4.add(madd(g, v128.load(m, offset), first), flush), flush));
+      body.storeV128(m, moment, offset);
+      body.storeV128(w, nmadd(v128.load(w, offset), rate, moment), offset);
     };
-  const { beta2, oneMinusBeta2, correction, epsilon } = loadConstants(body, [
-    ...(['beta2', 'oneMinusBeta2', 'correction', 'epsilon'] as const),
+  const { keptFirst, beta2, oneMinusBeta2, correction, epsilon } = loadConstants(body, [
+    ...(['keptFirst', 'beta2', 'oneMinusBeta2', 'correction', 'epsilon'] as const),
   ]);
-  return (gradient, w, m, v) => {
-    const g = withDecay(gradient, w);
-    const moment = body.local('v128', v128.load(m));
-    body.set(moment, flushed(madd(moment, first, f32x4.sub(g, moment)), flush));
-    body.storeV128(m, moment);
-    const square = madd(f32x4.mul(beta2, v128.load(v)), oneMinusBeta2, f32x4.mul(g, g));
-    const kept = body.local('v128', flushed(square, flush));
-    body.storeV128(v, kept);
+  return (gradient, w, m, v, offset = 0) => {
+    const g = withDecay(gradient, w, offset);
+    const moment = body.local('v128', f32x4.sub(madd(madd(flush, keptFirst, v128.load(m, offset)), first, g), flush));
+    body.storeV128(m, moment, offset);
+    const square = madd(madd(flush, beta2, v128.load(v, offset)), f32x4.mul(oneMinusBeta2, g), g);
+    const kept = body.local('v128', f32x4.sub(square, flush));
+    body.storeV128(v, kept, offset);
     const scale = madd(epsilon, f32x4.sqrt(kept), correction);
-    body.storeV128(w, f32x4.sub(v128.load(w), f32x4.div(f32x4.mul(rate, moment), scale)));
+    body.storeV128(w, nmadd(v128.load(w, offset), rate, f32x4.div(moment, scale)), offset);
   };
 }
 
 /** The optimiser's step on a row of weights whose gradient is in registers: it is never written to a gradient matrix. */
 export function updateRow(body: Body, settings: KernelSettings, sums: Local[], weights: Local, distance: Local): void {
   for (const [i, sum] of sums.entries()) body.storeV128(SCRATCH, sum, 16 * i);
-  const offset = body.local('i32', 0);
-  const w = body.local('i32', weights);
-  const m = body.local('i32', i32.add(w, distance));
+  const m = body.local('i32', i32.add(weights, distance));
   const v = body.local('i32', i32.add(m, distance));
-  const mask = body.local('i32', i32.add(v, distance));
+  const mask = settings.masked ? body.local('i32', i32.add(v, distance)) : undefined;
   const step = optimiserStep(body, settings);
-  body.while(i32.ltU(offset, 16 * sums.length), () => {
-    const gradient = v128.load(offset, SCRATCH);
-    step(settings.masked ? v128.and(gradient, v128.load(mask)) : gradient, w, m, v);
-    for (const pointer of [offset, w, m, v, mask]) body.advance(pointer, 16);
-  });
+  for (const i of sums.keys()) {
+    const gradient = v128.load(SCRATCH, 16 * i);
+    step(mask ? v128.and(gradient, v128.load(mask, 16 * i)) : gradient, weights, m, v, 16 * i);
+  }
 }
 
 /** The optimiser's step on `vectors` vectors of weights with their gradients in memory. */

@@ -1,9 +1,10 @@
 /** Gradients of a pruned network, where weights are left; and counts of active units. */
 import { type Assembler, f32x4, i32, i32x4, type Local, v128 } from '../assembler';
-import { madd, range, sumsOfLanes, zero } from './vocabulary';
+import { madd } from './fused';
+import { range, sumsOfLanes, zero } from './vocabulary';
 
 /** Survivors per turn of `sampledRow` and `sampledAny`: as many as the registers carry. */
-export const ROW_GROUP = 5;
+export const ROW_GROUP = 6;
 export const ANY_GROUP = 3;
 
 /**
@@ -29,17 +30,21 @@ export function sampledRow(assembler: Assembler): void {
       for (const [i, row] of rows.entries()) body.set(row, i32.add(p.inputs, i32.load(offsets, 4 * i)));
       for (const sum of sums) body.set(sum, zero);
       body.while(i32.ltU(at, end), () => {
-        for (const [half, gradient] of halves.entries()) body.set(gradient, v128.load(at, 16 * half));
-        for (const [i, row] of [...rows.entries()].reverse())
-          for (const half of [1, 0])
-            body.set(sums[2 * i + half]!, madd(sums[2 * i + half]!, halves[half]!, v128.load(row, 16 * half)));
-        for (const row of rows) body.advance(row, 32);
-        body.advance(at, 32);
+        for (const images of [0, 32]) {
+          for (const [half, gradient] of halves.entries()) body.set(gradient, v128.load(at, images + 16 * half));
+          for (const [i, row] of rows.entries())
+            for (const [half, gradient] of halves.entries()) {
+              const sum = sums[2 * i + half]!;
+              body.set(sum, madd(sum, gradient, v128.load(row, images + 16 * half)));
+            }
+        }
+        for (const row of rows) body.advance(row, 64);
+        body.advance(at, 64);
       });
       for (const i of range(ROW_GROUP)) body.set(sums[i]!, f32x4.add(sums[2 * i]!, sums[2 * i + 1]!));
-      const [a, b, c, d, e] = sums as [Local, Local, Local, Local, Local];
+      const [a, b, c, d, e, f] = sums as [Local, Local, Local, Local, Local, Local];
       body.storeV128(i32.add(p.out, first), sumsOfLanes(a, b, c, d));
-      body.storeLane0(i32.add(p.out, first), sumsOfLanes(e, e, e, e), 16);
+      body.storeLanes01(i32.add(p.out, first), sumsOfLanes(e, f, e, f), 16);
     });
   });
 }
@@ -62,8 +67,8 @@ export function sampledAny(assembler: Assembler): void {
       body.while(i32.ltU(gradients[0]!, end), () => {
         for (const i of range(ANY_GROUP))
           for (const part of range(4)) {
-            const product = f32x4.mul(v128.load(gradients[i]!, 16 * part), v128.load(inputs[i]!, 16 * part));
-            body.set(sums[4 * i + part]!, f32x4.add(sums[4 * i + part]!, product));
+            const [gradient, input] = [v128.load(gradients[i]!, 16 * part), v128.load(inputs[i]!, 16 * part)];
+            body.set(sums[4 * i + part]!, madd(sums[4 * i + part]!, gradient, input));
           }
         for (const row of [...inputs, ...gradients]) body.advance(row, 64);
       });

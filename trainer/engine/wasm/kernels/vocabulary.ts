@@ -2,8 +2,10 @@
 import { type Body, type Expression, f32x4, type Local, type Operand, v128 } from '../assembler';
 
 export const range = (count: number) => [...Array(count).keys()];
-export const madd = (sum: Operand, a: Operand, b: Operand) => f32x4.add(sum, f32x4.mul(a, b));
 export const zero = f32x4.const(0);
+
+/** Bytes of an entry: its index and its value. */
+export const ENTRY = 8;
 
 /** Appends the entry {index, value} at `entry`. */
 export function append(body: Body, entry: Local, index: Operand, value: Expression): void {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { shareImages } from '../../../trainer/data/images';
-import { Diverged, type FitSettings } from '../../../trainer/engine/engine';
-import { WasmEngine } from '../../../trainer/engine/wasm';
-import { initialise } from '../../../trainer/initialise';
-import { type Masks, maskedParameters, type Parameters, zeroParameters } from '../../../trainer/network';
-import { RandomStream } from '../../../trainer/random';
+import { shareImages } from '../../../../trainer/data/images';
+import { Diverged, type FitSettings } from '../../../../trainer/engine/engine';
+import { WasmEngine } from '../../../../trainer/engine/wasm';
+import { initialise } from '../../../../trainer/initialise';
+import { type Masks, maskedParameters, type Parameters, zeroParameters } from '../../../../trainer/network';
+import { RandomStream } from '../../../../trainer/random';
 import {
   asInputs,
   crossEntropy,
@@ -17,7 +17,7 @@ import {
   readMnist,
   train,
   widened,
-} from './reference';
+} from '../reference';
 
 const adam: FitSettings = {
   epochs: 1,
