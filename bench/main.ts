@@ -1,8 +1,9 @@
 /** `npm run bench -- NAME`: measurements, each beside a peer; the last line is JSON. */
 import { benchEngine } from './engine';
+import { benchKernels } from './kernels';
 import { benchSweep } from './sweep';
 
-const benches: Record<string, () => Promise<void>> = { engine: benchEngine, sweep: benchSweep };
+const benches: Record<string, () => Promise<void>> = { engine: benchEngine, kernels: benchKernels, sweep: benchSweep };
 
 const name = process.argv[2] ?? '';
 const bench = benches[name];

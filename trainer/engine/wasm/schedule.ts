@@ -22,8 +22,8 @@ export class Schedule {
   ) {
     const { optimizer, momentum, learningRate, l1, l2 } = settings;
     this.decay = l1 !== 0 || l2 !== 0;
-    arena.splat(CONSTANT.first, optimizer === 'adam' ? 1 - BETA1 : momentum);
-    arena.splat(CONSTANT.keptFirst, BETA1);
+    arena.splat(CONSTANT.beta1, optimizer === 'adam' ? BETA1 : momentum);
+    arena.splat(CONSTANT.oneMinusBeta1, 1 - BETA1);
     arena.splat(CONSTANT.beta2, BETA2);
     arena.splat(CONSTANT.oneMinusBeta2, 1 - BETA2);
     arena.splat(CONSTANT.rate, learningRate);

@@ -4,21 +4,22 @@
  * registers are free. */
 const CONSTANTS = 1024;
 export const CONSTANT = {
-  /** adam: 1 - beta1; sgd: momentum. */
-  first: CONSTANTS,
-  beta2: CONSTANTS + 16,
-  oneMinusBeta2: CONSTANTS + 32,
+  /** sgd: momentum. */
+  beta1: CONSTANTS,
+  oneMinusBeta1: CONSTANTS + 16,
+  beta2: CONSTANTS + 32,
+  oneMinusBeta2: CONSTANTS + 48,
   /** adam: learningRate / (1 - beta1^t); sgd: learningRate. */
-  rate: CONSTANTS + 48,
+  rate: CONSTANTS + 64,
   /** 1 / sqrt(1 - beta2^t). */
-  correction: CONSTANTS + 64,
-  epsilon: CONSTANTS + 80,
-  l1: CONSTANTS + 96,
-  l2: CONSTANTS + 112,
+  correction: CONSTANTS + 80,
+  epsilon: CONSTANTS + 96,
+  l1: CONSTANTS + 112,
+  l2: CONSTANTS + 128,
   /** 1 / images of the batch. */
-  perImage: CONSTANTS + 128,
-  flush: CONSTANTS + 144,
-  keptFirst: CONSTANTS + 160,
+  perImage: CONSTANTS + 144,
+  /** FLUSH. */
+  flush: CONSTANTS + 160,
   /** PIXEL_SCALE. */
   pixelScale: CONSTANTS + 176,
 } as const;

@@ -17,6 +17,7 @@ export interface KernelSettings {
  * WebAssembly has no flush-to-zero, and one denormal operand costs some 100 cycles.
  */
 export const FLUSH = 1e-30;
+
 /** Loads what a step needs of the constants into registers, ahead of its loop. */
 function loadConstants<Name extends keyof typeof CONSTANT>(body: Body, names: readonly Name[]): Record<Name, Local> {
   const entries = names.map((name) => [name, body.local('v128', v128.load(CONSTANT[name]))]);
@@ -28,11 +29,12 @@ type Step = (gradient: Operand, w: Local, m: Local, v: Local, offset?: number) =
 
 /**
  * The optimiser's step, its constants loaded where this is called.
- * adam (Kingma and Ba 2015): m += (1-b1)(g-m); v = b2 v + (1-b2) g^2; w -= rate m / (correction sqrt(v) + epsilon).
+ * adam (Kingma and Ba 2015): m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= rate m / (correction sqrt(v) + epsilon).
  * sgd: m = momentum m + g; w -= rate m.
+ * The flush is added where a sum begins and taken away where it ends.
  */
 function optimiserStep(body: Body, settings: KernelSettings): Step {
-  const { first, rate, flush } = loadConstants(body, ['first', 'rate', 'flush']);
+  const { beta1, rate, flush } = loadConstants(body, ['beta1', 'rate', 'flush']);
   const decay = settings.decay ? loadConstants(body, ['l1', 'l2']) : undefined;
   const withDecay = (gradient: Operand, w: Local, offset: number): Local => {
     const g = body.local('v128', gradient);
@@ -48,16 +50,19 @@ function optimiserStep(body: Body, settings: KernelSettings): Step {
   if (settings.optimizer === 'sgd')
     return (gradient, w, m, _v, offset = 0) => {
       const g = withDecay(gradient, w, offset);
-      const moment = body.local('v128', f32x4.sub(f32x4.add(madd(g, v128.load(m, offset), first), flush), flush));
+      const moment = body.local('v128', f32x4.sub(f32x4.add(madd(g, v128.load(m, offset), beta1), flush), flush));
       body.storeV128(m, moment, offset);
       body.storeV128(w, nmadd(v128.load(w, offset), rate, moment), offset);
     };
-  const { keptFirst, beta2, oneMinusBeta2, correction, epsilon } = loadConstants(body, [
-    ...(['keptFirst', 'beta2', 'oneMinusBeta2', 'correction', 'epsilon'] as const),
+  const { oneMinusBeta1, beta2, oneMinusBeta2, correction, epsilon } = loadConstants(body, [
+    ...(['oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'correction', 'epsilon'] as const),
   ]);
   return (gradient, w, m, v, offset = 0) => {
     const g = withDecay(gradient, w, offset);
-    const moment = body.local('v128', f32x4.sub(madd(madd(flush, keptFirst, v128.load(m, offset)), first, g), flush));
+    const moment = body.local(
+      'v128',
+      f32x4.sub(madd(madd(flush, beta1, v128.load(m, offset)), oneMinusBeta1, g), flush),
+    );
     body.storeV128(m, moment, offset);
     const square = madd(madd(flush, beta2, v128.load(v, offset)), f32x4.mul(oneMinusBeta2, g), g);
     const kept = body.local('v128', f32x4.sub(square, flush));

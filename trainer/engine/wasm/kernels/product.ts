@@ -44,7 +44,7 @@ export type Rows = 'panel' | 'tile';
  *
  * `listStride` is the distance from a row's first table entry to the next row's (4 bytes, or 4 x blocks when a row's
  * list is cut into blocks whose matrix rows fit the first-level cache: 25 % on fc1). Entries come in pairs: two a turn
- * share its end (13 vectors: 3.4 ns an entry became 2.7).
+ * share its end (13 vectors: 3.5 ns an entry became 2.9).
  * With `mask`, `aux` is what must be above zero for the sum to be kept. With `update`, `out` is the weights and `aux`
  * the distance from weights to first moments, to second moments, to the mask.
  */
