@@ -72,7 +72,7 @@ const floats = (count: number, share = 1): number => {
 };
 
 /** Lists of images, `share` of all in each. @returns the table, and how many entries there are */
-function lists(rows: number, share: number): { table: number; entries: number } {
+function imageLists(rows: number, share: number): { table: number; entries: number } {
   const all = range(rows).map(() => {
     const list = range(IMAGES).filter(() => stream.below(100) < 100 * share);
     return list.length % 2 === 0 ? list : list.slice(1);
@@ -111,13 +111,13 @@ export async function benchKernels(): Promise<void> {
     ['forward or gradient of the input', 100, 0.5],
     ['the same, short lists', 300, 0.19],
   ] as const) {
-    const { table, entries } = lists(rows, share);
+    const { table, entries } = imageLists(rows, share);
     const out = arena.allocate(rows * stride);
     flops(name, entries * MAX_WIDTH, () =>
       kernels[`panel.store${MAX_WIDTH}`]!(rows, table, 4, matrix, out, stride, 0, 0),
     );
   }
-  const { table, entries } = lists(300, 0.19);
+  const { table, entries } = imageLists(300, 0.19);
   const weights = floats(300 * 4 * MAX_WIDTH * 3);
   flops('gradient of the weights, with Adam', entries * MAX_WIDTH, () =>
     kernels[`panel.update${MAX_WIDTH}`]!(300, table, 4, matrix, weights, stride, 300 * stride, 0),
@@ -142,13 +142,16 @@ export async function benchKernels(): Promise<void> {
   const cuts = words([300]);
   const gathered = arena.allocate(ENTRY * (IMAGES * 302 + 1));
   const gatheredTable = arena.allocate(4 * (IMAGES + 1));
-  const gather = () => kernels.gatherActivations!(IMAGES, activations, 1200, cuts, 1, 300, gathered, gatheredTable);
-  each('list of active units', 'unit', IMAGES * 300, gather);
   const counts = arena.allocate(4 * 302);
+  const lists = [cuts, 1, 300, gathered, gatheredTable, counts] as const;
+  const gather = () => kernels.gatherActivations!(IMAGES, activations, 1200, ...lists);
+  each('list of active units', 'unit', IMAGES * 300, gather);
   const [sorted, sortedTable] = [arena.allocate(ENTRY * (IMAGES * 302 + 400)), arena.allocate(4 * 304)];
-  each('the same by column', 'entry', IMAGES * 150, () =>
-    kernels.columns!(IMAGES, 1, gatheredTable, 302, counts, sorted, sortedTable),
-  );
+  // The counts become addresses as the entries are sorted, so both are timed.
+  each('the same, and by column', 'unit', IMAGES * 300, () => {
+    gather();
+    kernels.columns!(IMAGES, 1, gatheredTable, 302, counts, sorted, sortedTable);
+  });
   const order = words(range(IMAGES));
   const groupTable = words(range(4).map((group) => 16 * group));
   const rows = words(range(64).map((pixel) => pixel * row));

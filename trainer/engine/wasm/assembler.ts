@@ -105,6 +105,7 @@ export const f32x4 = {
   div: vector(231),
   sqrt: vector(227),
   pmax: vector(235),
+  ne: vector(66),
   gt: vector(68),
   nearest: vector(106),
   neg: vector(225),
@@ -137,6 +138,9 @@ export const i64x2 = {
 const bits = (value: number): number[] => [...new Uint8Array(new Int32Array([value]).buffer)];
 export const i32x4 = {
   const: (value: number): Expression => splatBytes(bits(value)),
+  lanes: (...values: [number, number, number, number]): Expression => [0xfd, 12, ...values.flatMap(bits)],
+  /** The lanes' highest bits, lane 0's the lowest. */
+  bitmask: vector(164),
   add: vector(174),
   sub: vector(177),
   shl: vector(171),
@@ -213,9 +217,9 @@ export class Body {
     this.code.push(...code(address), ...code(value), ...access([0xfd, 90], 2, 0, offset), 0);
   }
 
-  /** Stores lanes 0 and 1 of a vector. */
-  storeLanes01(address: Operand, value: Operand, offset = 0): void {
-    this.code.push(...code(address), ...code(value), ...access([0xfd, 91], 3, 0, offset), 0);
+  /** Stores the low or the high half of a vector. */
+  storeHalf(half: 0 | 1, address: Operand, value: Operand, offset = 0): void {
+    this.code.push(...code(address), ...code(value), ...access([0xfd, 91], 3, 0, offset), half);
   }
 
   fill(address: Operand, byte: Operand, length: Operand): void {

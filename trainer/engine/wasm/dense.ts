@@ -97,7 +97,9 @@ export class DenseNetwork {
     arena
       .u32(cuts, blocks)
       .set(
-        [...Array(blocks).keys()].map((k) => (k === blocks - 1 ? rows - 1 : Math.round((covered * (k + 1)) / blocks))),
+        [...Array(blocks).keys()].map((k) =>
+          k === blocks - 1 ? rows - 1 : 4 * Math.round((covered * (k + 1)) / blocks / 4),
+        ),
       );
     // With a bias's entry an image, one a list to make it even, and one that is written ahead.
     const entryCount = batch * ((l === 0 ? longest : rows - 1) + 1 + blocks) + 1;
@@ -106,7 +108,7 @@ export class DenseNetwork {
     const images = up4(batch);
     const backward = l > 0 && trained.moments;
     const gradientCut = arena.allocate(4);
-    arena.u32(gradientCut, 1)[0] = outputs;
+    arena.u32(gradientCut, 1)[0] = up4(outputs);
     return {
       ...{ inputs, outputs, rows, panels, distance, blocks, cuts, stride, gradientCut },
       // An entry that makes a list even reads a row past the last.
@@ -182,7 +184,8 @@ export class DenseNetwork {
   forward(subset: Subset, order: number, count: number, identity = -1): void {
     const { kernels } = this;
     for (const [l, layer] of this.layers.entries()) {
-      const lists = [layer.cuts, layer.blocks, layer.rows - 1, layer.entries, layer.list] as const;
+      const { cuts, blocks, rows, entries, list, counts } = layer;
+      const lists = [cuts, blocks, rows - 1, entries, list, counts] as const;
       const before = this.layers[l - 1];
       if (before === undefined) kernels.gatherImages!(count, order, subset.starts, subset.pixels, this.scale, ...lists);
       else kernels.gatherActivations!(count, before.out, before.stride, ...lists);
@@ -224,7 +227,17 @@ export class DenseNetwork {
       const [layer, before] = [this.layers[l]!, this.layers[l - 1]!];
       this.transposeWeights(layer, before.panels);
       const { gradientCut, gradientEntries, gradientList, outputs } = layer;
-      kernels.gatherGradients!(count, layer.gradient, layer.stride, gradientCut, 1, 0, gradientEntries, gradientList);
+      kernels.gatherGradients!(
+        count,
+        layer.gradient,
+        layer.stride,
+        gradientCut,
+        1,
+        0,
+        gradientEntries,
+        gradientList,
+        0,
+      );
       for (const panel of before.panels) {
         const matrix = layer.transposed + panel.first * VECTOR * up4(outputs);
         const at = panel.first * VECTOR;

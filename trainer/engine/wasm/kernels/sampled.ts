@@ -45,7 +45,7 @@ export function sampledRow(assembler: Assembler): void {
       for (const i of range(ROW_GROUP)) body.set(sums[i]!, f32x4.add(sums[2 * i]!, sums[2 * i + 1]!));
       const [a, b, c, d, e, f] = sums as [Local, Local, Local, Local, Local, Local];
       body.storeV128(i32.add(p.out, first), sumsOfLanes(a, b, c, d));
-      body.storeLanes01(i32.add(p.out, first), sumsOfLanes(e, f, e, f), 16);
+      body.storeHalf(0, i32.add(p.out, first), sumsOfLanes(e, f, e, f), 16);
     });
   });
 }

@@ -2,12 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Entry, numbers, share, Workbench } from './workbench';
 
-/** Cuts from 0 to `inputs` into blocks, as the kernels take them: where each ends. */
+/** Cuts from 0 to `inputs` into blocks, as the kernels take them: where each ends, in fours. */
 const cutsOf = (inputs: number, blocks: number) =>
-  Array.from({ length: blocks }, (_, k) => Math.round((inputs * (k + 1)) / blocks));
+  Array.from({ length: blocks }, (_, k) => 4 * Math.round((inputs * (k + 1)) / blocks / 4));
 
 const rows = fc
-  .record({ images: fc.integer({ min: 1, max: 8 }), inputs: fc.integer({ min: 1, max: 40 }), zeros: share })
+  .record({
+    images: fc.integer({ min: 1, max: 8 }),
+    inputs: fc.integer({ min: 1, max: 10 }).map((n) => 4 * n),
+    zeros: share,
+  })
   .chain(({ images, inputs, zeros }) =>
     fc.record({
       ...{ images: fc.constant(images), inputs: fc.constant(inputs) },
@@ -35,6 +39,10 @@ function expectedLists(
   ).flat();
 }
 
+/** Entries of each input and the bias, and none of what only makes lists even. */
+const countsOf = (lists: readonly Entry[][], inputs: number) =>
+  Array.from({ length: inputs + 2 }, (_, input) => lists.flat().filter(({ index }) => index === input).length);
+
 describe('lists', () => {
   const bench = new Workbench();
 
@@ -50,8 +58,11 @@ describe('lists', () => {
           const entries = arena.allocate(8 * (images * (inputs + 1 + blocks) + 1));
           const table = arena.allocate(4 * (images * blocks + 1));
           const bias = kernel === 'gatherActivations' ? inputs : undefined;
-          kernels[kernel]!(images, source, 4 * inputs, bench.words(cuts), blocks, bias ?? 0, entries, table);
-          expect(bench.readLists(table, images * blocks)).toEqual(expectedLists(values, images, inputs, cuts, bias));
+          const counts = bench.words(new Array(inputs + 2).fill(9));
+          kernels[kernel]!(images, source, 4 * inputs, bench.words(cuts), blocks, bias ?? 0, entries, table, counts);
+          const lists = expectedLists(values, images, inputs, cuts, bias);
+          expect(bench.readLists(table, images * blocks)).toEqual(lists);
+          if (bias !== undefined) expect([...arena.u32(counts, inputs + 2)]).toEqual(countsOf(lists, inputs));
         }),
         { numRuns: 150, seed: 1 },
       );
@@ -85,15 +96,17 @@ describe('lists', () => {
           const cuts = cutsOf(inputs, blocks);
           const entries = arena.allocate(8 * (order.length * (inputs + 1 + blocks) + 1));
           const table = arena.allocate(4 * (order.length * blocks + 1));
+          const counts = bench.words(new Array(inputs + 2).fill(9));
           kernels.gatherImages!(
             ...[order.length, bench.words(order), 0, pixelsAt, bench.floats(scale)],
-            ...[bench.words(cuts), blocks, inputs, entries, table],
+            ...[bench.words(cuts), blocks, inputs, entries, table, counts],
           );
           const scaled = order.flatMap((image) =>
             bytes.slice(image * inputs, (image + 1) * inputs).map((byte) => scale[byte]!),
           );
           const lists = bench.readLists(table, order.length * blocks);
           expect(lists).toEqual(expectedLists(scaled, order.length, inputs, cuts, inputs));
+          expect([...arena.u32(counts, inputs + 2)]).toEqual(countsOf(lists, inputs));
         },
       ),
       { numRuns: 150, seed: 2 },
@@ -109,11 +122,11 @@ describe('lists', () => {
         const capacity = images * (inputs + 1 + blocks) + 1;
         const entries = arena.allocate(8 * capacity);
         const table = arena.allocate(4 * (images * blocks + 1));
-        kernels.gatherActivations!(
-          ...[images, bench.floats(values), 4 * inputs, bench.words(cuts), blocks, inputs, entries, table],
-        );
         const columns = inputs + 2;
         const [counts, out] = [arena.allocate(4 * columns), arena.allocate(4 * (columns + 1))];
+        kernels.gatherActivations!(
+          ...[images, bench.floats(values), 4 * inputs, bench.words(cuts), blocks, inputs, entries, table, counts],
+        );
         const byColumn = arena.allocate(8 * (capacity + columns));
         kernels.columns!(images, blocks, table, columns, counts, byColumn, out);
         const expected = Array.from({ length: inputs }, (_, input) =>
