@@ -34,7 +34,8 @@ interface Layer {
   gradient: number;
   /** Of layers above the first: the transposed weights, in panels of the inputs; lists of the output gradients. */
   transposed: number;
-  gradientCut: number;
+  gradientBlocks: number;
+  gradientCuts: number;
   gradientEntries: number;
   gradientList: number;
 }
@@ -78,6 +79,21 @@ export class DenseNetwork {
     this.peak = arena.allocate(4 * this.lanes);
   }
 
+  /**
+   * Blocks of a list whose rows of the widest panel fit the cache, cut in fours.
+   * @param covered the rows that lists mostly name
+   * @param end where the last block ends
+   */
+  private cut(covered: number, end: number, panels: Panel[]): { blocks: number; cuts: number } {
+    const blockRows = Math.floor(BLOCK_BYTES / (panels[0]!.width * VECTOR));
+    const blocks = Math.max(1, Math.ceil(covered / blockRows));
+    const cuts = this.arena.allocate(4 * blocks);
+    for (let block = 0; block < blocks; block++)
+      this.arena.u32(cuts, blocks)[block] =
+        block === blocks - 1 ? end : 4 * Math.round((covered * (block + 1)) / blocks / 4);
+    return { blocks, cuts };
+  }
+
   private layout(
     l: number,
     inputs: number,
@@ -90,27 +106,18 @@ export class DenseNetwork {
     const panels = panelsOf(vectors);
     const rows = (l === 0 ? inputs : up4(inputs)) + 1;
     const distance = rows * vectors * VECTOR;
-    const blockRows = Math.floor(BLOCK_BYTES / (panels[0]!.width * VECTOR));
     const covered = l === 0 ? this.images.live : rows - 1;
-    const blocks = Math.max(1, Math.ceil(covered / blockRows));
-    const cuts = arena.allocate(4 * blocks);
-    arena
-      .u32(cuts, blocks)
-      .set(
-        [...Array(blocks).keys()].map((k) =>
-          k === blocks - 1 ? rows - 1 : 4 * Math.round((covered * (k + 1)) / blocks / 4),
-        ),
-      );
+    const { blocks, cuts } = this.cut(covered, rows - 1, panels);
     // With a bias's entry an image, one a list to make it even, and one that is written ahead.
     const entryCount = batch * ((l === 0 ? longest : rows - 1) + 1 + blocks) + 1;
     const stride = vectors * VECTOR;
     // The last layer's rows are read in fours.
     const images = up4(batch);
     const backward = l > 0 && trained.moments;
-    const gradientCut = arena.allocate(4);
-    arena.u32(gradientCut, 1)[0] = up4(outputs);
+    const gradient = this.cut(up4(outputs), up4(outputs), panelsOf(Math.ceil(inputs / 4)));
     return {
-      ...{ inputs, outputs, rows, panels, distance, blocks, cuts, stride, gradientCut },
+      ...{ inputs, outputs, rows, panels, distance, blocks, cuts, stride },
+      ...{ gradientBlocks: gradient.blocks, gradientCuts: gradient.cuts },
       // An entry that makes a list even reads a row past the last.
       weights: arena.allocate(distance * (trained.masked ? 4 : trained.moments ? 3 : 1) + MAX_WIDTH * VECTOR),
       entries: arena.allocate(8 * entryCount),
@@ -121,8 +128,8 @@ export class DenseNetwork {
       out: arena.allocate(images * stride),
       gradient: trained.moments ? arena.allocate(images * stride) : 0,
       transposed: backward ? arena.allocate(vectors * 4 * (rows - 1) * 4) : 0,
-      gradientEntries: backward ? arena.allocate(8 * (batch * (vectors * 4 + 1) + 1)) : 0,
-      gradientList: backward ? arena.allocate(4 * (batch + 1)) : 0,
+      gradientEntries: backward ? arena.allocate(8 * (batch * (vectors * 4 + gradient.blocks) + 1)) : 0,
+      gradientList: backward ? arena.allocate(4 * (batch * gradient.blocks + 1)) : 0,
     };
   }
 
@@ -195,7 +202,7 @@ export class DenseNetwork {
           const list = layer.list + 4 * block;
           const out = layer.out + panel.first * VECTOR;
           const matrix = this.panelAddress(layer, panel);
-          kernels[`panel.${epilogueOf(block, layer.blocks, relu)}${panel.width}`]!(
+          kernels[`panel.${epilogueOf(block, layer.blocks, relu ? 'relu' : undefined)}${panel.width}`]!(
             ...[count, list, 4 * layer.blocks, matrix, out, layer.stride, 0, 0],
           );
         }
@@ -226,26 +233,19 @@ export class DenseNetwork {
     for (let l = this.layers.length - 1; l > 0; l--) {
       const [layer, before] = [this.layers[l]!, this.layers[l - 1]!];
       this.transposeWeights(layer, before.panels);
-      const { gradientCut, gradientEntries, gradientList, outputs } = layer;
+      const { gradientBlocks, gradientCuts, gradientEntries, gradientList, outputs } = layer;
       kernels.gatherGradients!(
-        count,
-        layer.gradient,
-        layer.stride,
-        gradientCut,
-        1,
-        0,
-        gradientEntries,
-        gradientList,
-        0,
+        ...[count, layer.gradient, layer.stride, gradientCuts, gradientBlocks, 0, gradientEntries, gradientList, 0],
       );
-      for (const panel of before.panels) {
-        const matrix = layer.transposed + panel.first * VECTOR * up4(outputs);
-        const at = panel.first * VECTOR;
-        kernels[`panel.mask${panel.width}`]!(
-          ...[count, gradientList, 4, matrix],
-          ...[before.gradient + at, before.stride, before.out + at, before.stride],
-        );
-      }
+      for (const panel of before.panels)
+        for (let block = 0; block < gradientBlocks; block++) {
+          const matrix = layer.transposed + panel.first * VECTOR * up4(outputs);
+          const at = panel.first * VECTOR;
+          kernels[`panel.${epilogueOf(block, gradientBlocks, 'mask')}${panel.width}`]!(
+            ...[count, gradientList + 4 * block, 4 * gradientBlocks, matrix],
+            ...[before.gradient + at, before.stride, before.out + at, before.stride],
+          );
+        }
     }
   }
 

@@ -316,7 +316,7 @@ export class SparseNetwork {
       for (const { width, first } of this.tiles(count)) {
         const at = first * 16;
         for (let block = 0; block < blocks; block++)
-          kernels[`tile.${epilogueOf(block, blocks, relu)}${width}`]!(
+          kernels[`tile.${epilogueOf(block, blocks, relu ? 'relu' : undefined)}${width}`]!(
             ...[computed, unitLists.table + 4 * block, 4 * blocks, inputs + at],
             ...[out + at, stride, 0, 0],
           );

@@ -28,14 +28,13 @@ import { emulateFusedMultiplyAdd } from './fused';
 import { copyRows, gatherPixels, refresh, transpose } from './layout';
 import { columns, gatherImages, gatherRows } from './lists';
 import { type KernelSettings, updateFlat } from './optimiser';
-import { type Epilogue, listTimesMatrix, MAX_WIDTH } from './product';
+import { EPILOGUES, listTimesMatrix, MAX_WIDTH } from './product';
 import { countPositive, rowSums, sampledAny, sampledRow } from './sampled';
 import { softmax } from './softmax';
 
 type Kernel = (...parameters: number[]) => number;
 export type Kernels = Record<string, Kernel>;
 
-const EPILOGUES: Epilogue[] = ['store', 'add', 'relu', 'addRelu', 'mask', 'update'];
 const modules = new Map<string, WebAssembly.Module>();
 
 /** The kernels for one kind of training over a worker's own memory and the shared data set. */

@@ -25,12 +25,13 @@ export function panelsOf(vectors: number): Panel[] {
 }
 
 /** What is done with a row's sum. */
-export type Epilogue = 'store' | 'add' | 'relu' | 'addRelu' | 'mask' | 'update';
+export const EPILOGUES = ['store', 'add', 'relu', 'addRelu', 'mask', 'addMask', 'update'] as const;
+export type Epilogue = (typeof EPILOGUES)[number];
 
-/** Of a row's list in blocks: the first block's sum is stored, others are added, and the last one may pass a ReLU. */
-export const epilogueOf = (block: number, blocks: number, relu: boolean): Epilogue => {
-  const last = relu && block === blocks - 1;
-  return block === 0 ? (last ? 'relu' : 'store') : last ? 'addRelu' : 'add';
+/** Of a row's list in blocks: the first block's sum is stored, others are added, and the last may pass a ReLU or mask. */
+export const epilogueOf = (block: number, blocks: number, last?: 'relu' | 'mask'): Epilogue => {
+  if (last === undefined || block < blocks - 1) return block === 0 ? 'store' : 'add';
+  return block === 0 ? last : last === 'relu' ? 'addRelu' : 'addMask';
 };
 
 /**
@@ -45,7 +46,7 @@ export type Rows = 'panel' | 'tile';
  * `listStride` is the distance from a row's first table entry to the next row's (4 bytes, or 4 x blocks when a row's
  * list is cut into blocks whose matrix rows fit the first-level cache: 25 % on fc1). Entries come in pairs: two a turn
  * share its end (13 vectors: 3.5 ns an entry became 2.9).
- * With `mask`, `aux` is what must be above zero for the sum to be kept. With `update`, `out` is the weights and `aux`
+ * With a mask, `aux` is what must be above zero for the sum to be kept. With `update`, `out` is the weights and `aux`
  * the distance from weights to first moments, to second moments, to the mask.
  */
 export function listTimesMatrix(
@@ -62,6 +63,7 @@ export function listTimesMatrix(
     const row = body.local('i32');
     const value = body.local('v128');
     const sums = range(width).map(() => body.local('v128'));
+    const masks = epilogue === 'mask' || epilogue === 'addMask';
     body.repeat(p.rows, () => {
       body.set(entry, i32.load(p.list));
       body.set(end, i32.load(p.list, 4));
@@ -80,12 +82,12 @@ export function listTimesMatrix(
       else {
         for (const [i, sum] of sums.entries()) {
           let result: Operand = sum;
-          if (epilogue === 'add' || epilogue === 'addRelu') result = f32x4.add(v128.load(p.out, 16 * i), result);
+          if (epilogue.startsWith('add')) result = f32x4.add(v128.load(p.out, 16 * i), result);
           if (epilogue === 'relu' || epilogue === 'addRelu') result = f32x4.pmax(result, zero);
-          if (epilogue === 'mask') result = v128.and(result, f32x4.gt(v128.load(p.aux, 16 * i), zero));
+          if (masks) result = v128.and(result, f32x4.gt(v128.load(p.aux, 16 * i), zero));
           body.storeV128(p.out, result, 16 * i);
         }
-        if (epilogue === 'mask') body.advance(p.aux, p.auxStride);
+        if (masks) body.advance(p.aux, p.auxStride);
       }
       body.advance(p.out, p.outStride);
     });
