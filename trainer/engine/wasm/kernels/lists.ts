@@ -12,7 +12,7 @@ import {
   v128,
 } from '../assembler';
 import { touch } from './touch';
-import { append, ENTRY, range, zero } from './vocabulary';
+import { append, ENTRY, ENTRY_SHIFT, range, zero } from './vocabulary';
 
 function appendBias(body: Body, entry: Local, bias: Local): void {
   append(body, entry, bias, f32.const(1));
@@ -120,7 +120,7 @@ export function gatherRows(assembler: Assembler, kind: 'activations' | 'gradient
             body.storeV128(counter, i32x4.sub(v128.load(counter), active));
             body.advance(counter, 16);
           }
-          body.set(kept, i32.shl(i32x4.bitmask(active), Math.log2(ENTRY)));
+          body.set(kept, i32.shl(i32x4.bitmask(active), ENTRY_SHIFT));
           for (const element of range(4)) {
             const lanes: [number, number, number, number] = element < 2 ? [0, 4, 1, 5] : [2, 6, 3, 7];
             if (element % 2 === 0) body.set(pair, v128.shuffle(indices, values, lanes));
@@ -149,7 +149,7 @@ export function columns(assembler: Assembler): void {
     const next = body.local('i32', p.entries);
     const length = body.local('i32');
     body.repeat(p.columns, () => {
-      body.set(length, i32.shl(i32.load(counter), Math.log2(ENTRY)));
+      body.set(length, i32.shl(i32.load(counter), ENTRY_SHIFT));
       body.storeI32(p.out, next);
       body.storeI32(counter, next);
       body.advance(next, length);

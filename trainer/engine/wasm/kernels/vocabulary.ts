@@ -5,7 +5,8 @@ export const range = (count: number) => [...Array(count).keys()];
 export const zero = f32x4.const(0);
 
 /** Bytes of an entry: its index and its value. */
-export const ENTRY = 8;
+export const ENTRY_SHIFT = 3;
+export const ENTRY = 1 << ENTRY_SHIFT;
 
 /** Appends the entry {index, value} at `entry`. */
 export function append(body: Body, entry: Local, index: Operand, value: Expression): void {
