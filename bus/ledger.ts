@@ -7,9 +7,10 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DataError } from '../sweep/errors';
-import { trialId } from '../sweep/ids';
-import { RECORD_VERSION, type TrialRecord } from '../sweep/record';
+import type { TrialRecord } from '../sweep/record';
+import type { Ledger, LedgerMessage } from './bus';
 import { syncFolder, withDiskErrors } from './files';
+import { assertSame, OtherVersion, parseRecord } from './records';
 
 export const LEDGER_FILE = 'ledger.ndjson';
 
@@ -30,17 +31,13 @@ function parseLine(line: string, where: string): TrialRecord {
   if (match === null) throw damaged('not a record with its checksum');
   const text = `${match[1]}}`;
   if (digest(text) !== match[2]) throw damaged('its checksum does not match its content');
-  const record = JSON.parse(text) as TrialRecord;
-  if (record.version !== RECORD_VERSION)
-    throw new DataError(
-      `${where}: a record of version ${record.version}, this program reads version ${RECORD_VERSION}`,
-    );
-  if (trialId(record.trial) !== record.id) throw damaged(`its trial id ${record.id} is not that of its trial`);
-  return record;
+  try {
+    return parseRecord(text);
+  } catch (error) {
+    const { message } = error as Error;
+    throw error instanceof OtherVersion ? new DataError(`${where}: ${message}`) : damaged(message);
+  }
 }
-
-/** What makes two records of a trial the same: everything but what they cost. */
-const measured = ({ cost: _, ...rest }: TrialRecord) => JSON.stringify(rest);
 
 function parse(text: string, path: string): { records: Map<string, TrialRecord>; complete: number } {
   const records = new Map<string, TrialRecord>();
@@ -48,17 +45,11 @@ function parse(text: string, path: string): { records: Map<string, TrialRecord>;
   for (const [index, line] of text.slice(0, complete).split('\n').entries()) {
     if (line === '') continue;
     const record = parseLine(line, `${path}, line ${index + 1}`);
-    assertSame(records.get(record.id), record);
+    const known = records.get(record.id);
+    if (known !== undefined) assertSame(known, record);
     records.set(record.id, record);
   }
   return { records, complete };
-}
-
-function assertSame(known: TrialRecord | undefined, record: TrialRecord): void {
-  if (known === undefined || measured(known) === measured(record)) return;
-  throw new DataError(
-    `trial ${record.id} has been measured twice with different results; one of the two runs was on a faulty machine or with another version of the engine. Run the sweep again in a new folder`,
-  );
 }
 
 /** The records of a folder, without taking hold of it; a line that is being written is left out. */
@@ -69,16 +60,20 @@ export function readLedger(path: string): Map<string, TrialRecord> {
   ).records;
 }
 
-export class FileLedger {
+export class FileLedger implements Ledger {
   readonly records: Map<string, TrialRecord>;
+  private readonly inOrder: TrialRecord[];
   private readonly file: number;
   private length: number;
+  /** Readers that have seen all there is. */
+  private readonly waiting: (() => void)[] = [];
 
   constructor(private readonly path: string) {
     this.file = withDiskErrors(path, () => openSync(path, 'a+'));
     const bytes = withDiskErrors(path, () => readFileSync(path));
     const { records } = parse(bytes.toString('utf8'), path);
     this.records = records;
+    this.inOrder = [...records.values()];
     this.length = bytes.lastIndexOf(10) + 1;
     withDiskErrors(path, () => {
       if (this.length < bytes.length) ftruncateSync(this.file, this.length);
@@ -90,8 +85,10 @@ export class FileLedger {
   /** Returns when the record is on the disk. A record that is there already is compared and not written again. */
   append(record: TrialRecord): void {
     const known = this.records.get(record.id);
-    assertSame(known, record);
-    if (known !== undefined) return;
+    if (known !== undefined) {
+      assertSame(known, record);
+      return;
+    }
     const line = Buffer.from(ledgerLine(record));
     try {
       withDiskErrors(this.path, () => {
@@ -105,6 +102,23 @@ export class FileLedger {
     }
     this.length += line.length;
     this.records.set(record.id, record);
+    this.inOrder.push(record);
+    for (const wake of this.waiting.splice(0)) wake();
+  }
+
+  async publish(record: TrialRecord): Promise<void> {
+    this.append(record);
+  }
+
+  async recorded(trials: readonly string[]): Promise<Set<string>> {
+    return new Set(trials.filter((trial) => this.records.has(trial)));
+  }
+
+  async *follow(after: number): AsyncGenerator<LedgerMessage> {
+    for (let at = after; ; at++) {
+      while (at >= this.inOrder.length) await new Promise<void>((wake) => this.waiting.push(wake));
+      yield { sequence: at + 1, record: this.inOrder[at]! };
+    }
   }
 
   close(): void {

@@ -53,6 +53,14 @@ describe('arrows go one way', () => {
       expect(strays).toEqual([]);
     });
 
+  it('and NATS is spoken in bus/nats alone', () => {
+    const strays = rooms
+      .flatMap(sources)
+      .filter((file) => imports(file).includes('nats'))
+      .map((file) => relative(ROOT, dirname(file)));
+    expect(new Set(strays)).toEqual(new Set([join('bus', 'nats')]));
+  });
+
   for (const room of PURE)
     it(`${room} does no I/O`, () => {
       const strays = sources(room).flatMap((file) =>
