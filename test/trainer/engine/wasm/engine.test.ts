@@ -111,6 +111,23 @@ describe('a step of the engine', () => {
           expect(distance(parameters, expected, start)).toBeLessThan(2e-4);
         });
 
+  it.each([
+    ['65,536 inputs', [65536, 5, 3]],
+    ['a layer of 3,000 units', [30, 3000, 9, 3]],
+  ])('agrees with float64: %s, whole, masked and as lists', (_, sizes) => {
+    const { train: images, shared } = randomImages(sizes[0]!, 3, { train: 24, test: 3 });
+    const order = new RandomStream(1, 'order').permutation(24);
+    for (const share of [undefined, 0.5, 0.1]) {
+      const masks = share === undefined ? undefined : randomMasks(sizes, share);
+      const start = masks === undefined ? initialise(sizes, 1) : maskedParameters(initialise(sizes, 1), masks);
+      const settings = { ...adam, batchSize: 10 };
+      const fit = { sizes, settings, start: fresh(sizes, start), order: () => order };
+      const { parameters } = new WasmEngine(shared).fit(masks === undefined ? fit : { ...fit, masks });
+      const expected = train(sizes, start, adam, chunks(asInputs(images, order), 10), masks);
+      expect(distance(parameters, expected, start)).toBeLessThan(2e-4);
+    }
+  });
+
   it('agrees with float64 when whole layers are pruned away', () => {
     const sizes = [60, 12, 9, 7, 3];
     const { train: images, shared } = randomImages(60, 3, { train: 200, test: 3 });
