@@ -76,13 +76,11 @@ const load =
 
 export const i32 = {
   add: plain(0x6a),
-  sub: plain(0x6b),
   mul: plain(0x6c),
   and: plain(0x71),
   shl: plain(0x74),
   shrU: plain(0x76),
   ltU: plain(0x49),
-  ne: plain(0x47),
   load: load([0x28], 2),
   load8U: load([0x2d], 0),
 };
@@ -90,7 +88,6 @@ export const i32 = {
 export const f32 = {
   const: (value: number): Expression => [0x43, ...float32(value)],
   sub: plain(0x93),
-  mul: plain(0x94),
   load: load([0x2a], 2),
 };
 
@@ -98,7 +95,6 @@ const splatBytes = (value: number[]): Expression => [0xfd, 12, ...value, ...valu
 
 export const f32x4 = {
   const: (value: number): Expression => splatBytes(float32(value)),
-  splat: vector(19),
   add: vector(228),
   sub: vector(229),
   mul: vector(230),
@@ -144,7 +140,6 @@ export const i32x4 = {
   add: vector(174),
   sub: vector(177),
   shl: vector(171),
-  shrU: vector(173),
   truncSatF32x4: vector(248),
   toF32x4: vector(250),
   extractLane: (lane: number, operand: Operand): Expression => [...code(operand), 0xfd, 27, lane],

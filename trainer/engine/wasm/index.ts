@@ -54,7 +54,8 @@ export class WasmEngine implements Engine {
     this.arena.splat(CONSTANT.pixelScale, PIXEL_SCALE);
   }
 
-  private kernels(settings: KernelSettings): Kernels {
+  /** Overridden where a test watches which kernels run. */
+  protected kernels(settings: KernelSettings): Kernels {
     const key = JSON.stringify(settings);
     const known = this.instances.get(key);
     if (known !== undefined) return known;

@@ -1,28 +1,27 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { FitSettings } from '../../../../trainer/engine/engine';
 import { type Form, formOf, SPARSE_BELOW, WasmEngine } from '../../../../trainer/engine/wasm';
 import type { Kernels } from '../../../../trainer/engine/wasm/kernels';
+import type { KernelSettings } from '../../../../trainer/engine/wasm/kernels/optimiser';
 import { initialise } from '../../../../trainer/initialise';
 import { type Masks, maskedParameters, zeroParameters } from '../../../../trainer/network';
 import { PHASES } from '../../../../trainer/prune/recovery';
 import { RandomStream } from '../../../../trainer/random';
 import { randomImages } from '../reference';
 
-const called = vi.hoisted(() => new Set<string>());
-vi.mock('../../../../trainer/engine/wasm/kernels', async (original) => {
-  const real = await original<typeof import('../../../../trainer/engine/wasm/kernels')>();
-  return {
-    ...real,
-    instantiate: (...parameters: Parameters<typeof real.instantiate>): Kernels =>
-      new Proxy(real.instantiate(...parameters), {
-        get: (kernels, name: string) => {
-          called.add(name);
-          return kernels[name];
-        },
-      }),
-  };
-});
-afterEach(() => called.clear());
+/** An engine as it is, which says which kernels it reaches for. */
+class WatchedEngine extends WasmEngine {
+  readonly called = new Set<string>();
+
+  protected override kernels(settings: KernelSettings): Kernels {
+    return new Proxy(super.kernels(settings), {
+      get: (kernels, name: string) => {
+        this.called.add(name);
+        return kernels[name];
+      },
+    });
+  }
+}
 
 const sizes = [64, 40, 20, 5];
 const { shared } = randomImages(64, 5, { train: 200, test: 20 });
@@ -39,9 +38,9 @@ function masksOf(share: number): Masks {
 
 /** The kernels that an epoch runs through. */
 function kernelsOf(settings: FitSettings, masks: Masks | undefined): string[] {
-  called.clear();
   const start = initialise(sizes, 1);
-  new WasmEngine(shared).fit({
+  const engine = new WatchedEngine(shared);
+  engine.fit({
     ...{ sizes, settings, ...(masks === undefined ? {} : { masks }) },
     start: {
       parameters: masks === undefined ? start : maskedParameters(start, masks),
@@ -49,7 +48,7 @@ function kernelsOf(settings: FitSettings, masks: Masks | undefined): string[] {
     },
     order: () => new RandomStream(1, 'order').permutation(200),
   });
-  return [...called].sort();
+  return [...engine.called].sort();
 }
 
 const SETTINGS: [string, Partial<FitSettings>][] = [

@@ -28,9 +28,8 @@ function beginCounts(body: Body, p: Record<'images' | 'bias' | 'counts', Local>)
 /** Makes a list's entries even in number, with an entry of value 0 where need be; lists begin at multiples of 16. */
 function endList(body: Body, entry: Local, filler: Operand): void {
   append(body, entry, filler, f32.const(0));
-  body.set(entry, evenEnd(entry));
+  body.set(entry, i32.and(i32.add(entry, ENTRY), -2 * ENTRY));
 }
-const evenEnd = (entry: Operand) => i32.and(i32.add(entry, ENTRY), -2 * ENTRY);
 
 /**
  * The lists of a batch's images, from the shared data set: the bias's entry, then pixel values through the table `scale`
