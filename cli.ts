@@ -2,10 +2,12 @@
 /** The command line. Each command is a file of `cli/`; this one says what there is, and turns errors into exit codes. */
 import './cli/node';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { NatsOptions } from './bus/nats/connect';
 import { fields } from './cli/fields';
 import { plan } from './cli/plan';
-import { run } from './cli/run';
+import { type RunOptions, run } from './cli/run';
 import { TABLE_FORMATS, type TableFormat, table } from './cli/table';
+import { trainer } from './cli/trainer';
 import { verify } from './cli/verify';
 import { version } from './package.json';
 import { USAGE_EXIT } from './sweep/errors';
@@ -15,6 +17,25 @@ const integer = (least: number) => (text: string) => {
   if (!/^\d+$/.test(text) || value < least) throw new InvalidArgumentError(`an integer from ${least} on is needed.`);
   return value;
 };
+
+interface NatsFlags extends Omit<NatsOptions, 'url'> {
+  nats: string;
+}
+
+const natsOption = (flags: string, what: string) =>
+  new Option(flags, `${what}: nats://HOST:PORT or tls://..., several with commas between them`).env('NATS_URL');
+const CREDS = 'credentials file of the NATS user; without it USER:PASSWORD@ in the URL, if any';
+const CA = 'certificate of the authority that the NATS server has its own from';
+const CERT = 'own certificate, where NATS wants one';
+const KEY = 'key of --cert';
+
+const natsOf = (url: string, { creds, ca, cert, key }: Omit<NatsOptions, 'url'>): NatsOptions => ({
+  url,
+  ...(creds === undefined ? {} : { creds }),
+  ...(ca === undefined ? {} : { ca }),
+  ...(cert === undefined ? {} : { cert }),
+  ...(key === undefined ? {} : { key }),
+});
 
 const program = new Command('prunesweep')
   .version(version)
@@ -51,6 +72,11 @@ program
   .requiredOption('--out <dir>', 'folder for the results; made if it is not there, gone on with if it is')
   .option('--workers <n>', 'worker threads; by default one a core, at most spec.parallelism', integer(1))
   .option('--keep-networks', 'keep the network of every trial as networks/TRIAL_ID.npz', false)
+  .addOption(natsOption('--nats <url>', 'records and progress travel through NATS as well'))
+  .option('--creds <file>', CREDS)
+  .option('--ca <file>', CA)
+  .option('--cert <file>', CERT)
+  .option('--key <file>', KEY)
   .description(
     `Run a sweep on this machine.
 
@@ -63,10 +89,40 @@ Trains, prunes and retrains every point of the grid, and writes to <dir>:
   networks/       with --keep-networks
 
 The results are the same bytes for any number of workers. Stopped or killed at any moment, the same command goes on
-where it was; with a grown grid it runs what is missing.`,
+where it was; with a grown grid it runs what is missing. With --nats, what others have recorded of the sweep is not run
+again, and an aggregator there shows this run like any other.`,
   )
-  .action(async (file: string, options: { out: string; workers?: number; keepNetworks: boolean }) => {
-    process.exitCode = await run(file, options);
+  .action(async (file: string, { nats, ...options }: Omit<RunOptions, 'nats'> & Partial<NatsFlags>) => {
+    process.exitCode = await run(file, { ...options, ...(nats === undefined ? {} : { nats: natsOf(nats, options) }) });
+  });
+
+program
+  .command('trainer')
+  .requiredOption('--sweep <file>', 'sweep file')
+  .addOption(
+    new Option(
+      '--pack <i>',
+      'which pack of the sweep to work on, 0 for the first; `prunesweep plan` says how many there are',
+    )
+      .argParser(integer(0))
+      .env('JOB_COMPLETION_INDEX')
+      .makeOptionMandatory(),
+  )
+  .addOption(natsOption('--nats <url>', 'where records and progress go').makeOptionMandatory())
+  .option('--workers <n>', 'worker threads, each with a lineage of the pack at a time', integer(1), 1)
+  .option('--creds <file>', CREDS)
+  .option('--ca <file>', CA)
+  .option('--cert <file>', CERT)
+  .option('--key <file>', KEY)
+  .description(
+    `Work on one pack of a sweep: what pods do.
+
+Asks the ledger in NATS which trials of the pack are recorded and does the rest. A lineage that was begun, here or
+elsewhere, goes on from its last checkpoint in the object store. Each record is acknowledged before its lineage goes on;
+while NATS is slow or away up to 16 records wait in memory, each holding training up longer, and the log says so.`,
+  )
+  .action(async (options: { sweep: string; pack: number; workers: number } & NatsFlags) => {
+    process.exitCode = await trainer({ ...options, nats: natsOf(options.nats, options) });
   });
 
 program

@@ -1,5 +1,6 @@
 /** How records, progress and checkpoints travel between those who train and those who keep. */
 import type { TrialRecord } from '../sweep/record';
+import type { SweepDefinition } from '../sweep/spec';
 
 /** The live news of a lineage: lossy by intent, nothing may depend on it. */
 export interface Progress {
@@ -16,6 +17,23 @@ export interface Progress {
   accuracy: number;
 }
 
+/** The live news of who trains: what it works on, said when that changes and every few seconds. */
+export interface PackNews {
+  definition: SweepDefinition;
+  /** `pack-3`; unique among those who work on the sweep. */
+  pack: string;
+  /** When it began, in ms since 1970: of two that know a sweep of one name, the later one's is the sweep. */
+  since: number;
+  /** The lineages at work. */
+  lineages: string[];
+}
+
+/** Why a trial can have no record: its network diverged. */
+export interface Failure {
+  trial: string;
+  reason: string;
+}
+
 export interface Bus {
   /**
    * Resolves when the ledger has made the record durable; only then may its lineage go on. A trial's record that is there
@@ -26,25 +44,59 @@ export interface Bus {
   progress(news: Progress): void;
 }
 
-/** A place in the ledger and what is there: a record, or why it is none. */
-export type LedgerMessage = { sequence: number } & (
-  | { record: TrialRecord; poison?: never }
-  | { record?: never; poison: string }
-);
+/** What a place in the ledger holds. */
+export type LedgerEntry =
+  /** `text`: the record as JSON. */
+  | { kind: 'record'; record: TrialRecord; text: string }
+  | { kind: 'failure'; failure: Failure }
+  /** Somebody measured a recorded trial again, with another result, which was not taken: the alarm. */
+  | { kind: 'conflict'; trial: string; text: string }
+  /** What is none of these: why, and its first characters. */
+  | { kind: 'poison'; subject: string; reason: string; bytes: number; head: string };
+
+export interface LedgerMessage {
+  /** Places are numbered from 1, with gaps where there are other things. */
+  sequence: number;
+  /** Tells this message from any other that may come to have its sequence, when a ledger is brought back from a copy. */
+  stamp: string;
+  entry: LedgerEntry;
+}
+
+export interface LedgerPosition {
+  /** Another when the ledger was made anew. */
+  ledger: string;
+  /** The last sequence that was given out. */
+  last: number;
+  /** That of the message asked for, if it is there. */
+  stamp?: string;
+}
 
 /** Where records are kept for ever, one a trial. */
 export interface Ledger extends Pick<Bus, 'publish'> {
-  /** Which of the trials have a record. */
-  recorded(trials: readonly string[]): Promise<Set<string>>;
-  /** What comes after a sequence (0: everything), in order, and then each record as it is published. */
+  /** Those of the trials that have a record, with it. */
+  recorded(trials: readonly string[]): Promise<Map<string, TrialRecord>>;
+  /** What comes after a sequence (0: everything), in order, and then each message as it is published. */
   follow(after: number): AsyncIterable<LedgerMessage>;
+  /** @param sequence of the message whose stamp is asked for */
+  position(sequence: number): Promise<LedgerPosition>;
   close(): void | Promise<void>;
 }
 
-/** What a killed lineage resumes from. A key is `lineage/name`; `put` replaces, durably and as a whole. */
-export interface CheckpointStore {
-  get(key: string): Uint8Array | undefined;
-  put(key: string, bytes: Uint8Array): void;
-  /** Forgets all of a lineage's checkpoints. */
-  remove(lineage: string): void;
+/** What a killed lineage resumes from: its dense network, its last pruned one, the training that is under way. */
+export const CHECKPOINT_NAMES = ['dense', 'pruned', 'fit'] as const;
+export type CheckpointName = (typeof CHECKPOINT_NAMES)[number];
+
+/** Keeps checkpoints. What is saved replaces what was there, durably and as a whole. */
+export interface Checkpoints {
+  load(lineage: string): Promise<Map<CheckpointName, Uint8Array>>;
+  save(lineage: string, name: CheckpointName, bytes: Uint8Array): Promise<void>;
+  remove(lineage: string): Promise<void>;
+}
+
+/** The checkpoints of the lineage at work, as it sees them. */
+export interface LineageCheckpoints {
+  get(name: CheckpointName): Uint8Array | undefined;
+  put(name: CheckpointName, bytes: Uint8Array): void;
+  /** All is recorded: none is needed any more. */
+  clear(): void;
 }

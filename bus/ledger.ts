@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DataError } from '../sweep/errors';
+import { OtherVersion } from '../sweep/readrecord';
 import type { TrialRecord } from '../sweep/record';
-import type { Ledger, LedgerMessage } from './bus';
+import type { Ledger, LedgerMessage, LedgerPosition } from './bus';
 import { syncFolder, withDiskErrors } from './files';
-import { assertSame, OtherVersion, parseRecord } from './records';
+import { assertSame, parseRecord } from './records';
 
 export const LEDGER_FILE = 'ledger.ndjson';
 
@@ -110,15 +111,22 @@ export class FileLedger implements Ledger {
     this.append(record);
   }
 
-  async recorded(trials: readonly string[]): Promise<Set<string>> {
-    return new Set(trials.filter((trial) => this.records.has(trial)));
+  async recorded(trials: readonly string[]): Promise<Map<string, TrialRecord>> {
+    const there = trials.filter((trial) => this.records.has(trial));
+    return new Map(there.map((trial) => [trial, this.records.get(trial)!]));
   }
 
   async *follow(after: number): AsyncGenerator<LedgerMessage> {
     for (let at = after; ; at++) {
       while (at >= this.inOrder.length) await new Promise<void>((wake) => this.waiting.push(wake));
-      yield { sequence: at + 1, record: this.inOrder[at]! };
+      const record = this.inOrder[at]!;
+      yield { sequence: at + 1, stamp: record.id, entry: { kind: 'record', record, text: JSON.stringify(record) } };
     }
+  }
+
+  async position(sequence: number): Promise<LedgerPosition> {
+    const at = this.inOrder[sequence - 1];
+    return { ledger: this.path, last: this.inOrder.length, ...(at === undefined ? {} : { stamp: at.id }) };
   }
 
   close(): void {

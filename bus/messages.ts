@@ -2,12 +2,13 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { TrialRecord } from '../sweep/record';
 import type { Lineage } from '../sweep/trial';
-import type { Bus, Progress } from './bus';
+import type { Bus, CheckpointName, LineageCheckpoints, Progress } from './bus';
 
-/** What the pool hands to a worker: a lineage, and which of its trials need no work. */
+/** What the pool hands to a worker: a lineage, which of its trials need no work, and what there is to go on from. */
 export interface Assignment {
   lineage: Lineage;
   done: string[];
+  checkpoints: ReadonlyMap<CheckpointName, Uint8Array>;
 }
 
 export type ToWorker = { kind: 'assignment'; assignment: Assignment } | { kind: 'recorded'; id: string };
@@ -16,6 +17,8 @@ export type FromWorker =
   | { kind: 'ready' }
   | { kind: 'record'; record: TrialRecord }
   | { kind: 'progress'; progress: Progress }
+  | { kind: 'checkpoint'; lineage: string; name: CheckpointName; bytes: Uint8Array }
+  | { kind: 'complete'; lineage: string }
   | { kind: 'failed'; trials: string[]; reason: string }
   | { kind: 'error'; name: string; message: string; exitCode: number };
 
@@ -40,5 +43,26 @@ export class PortBus implements Bus {
 
   progress(progress: Progress): void {
     this.port.postMessage({ kind: 'progress', progress } satisfies FromWorker);
+  }
+}
+
+/** A worker's side: it starts with what it was handed, and the pool keeps what it puts. */
+export class PortCheckpoints implements LineageCheckpoints {
+  constructor(
+    private readonly port: MessagePort,
+    private readonly lineage: string,
+    private readonly begun: ReadonlyMap<CheckpointName, Uint8Array>,
+  ) {}
+
+  get(name: CheckpointName): Uint8Array | undefined {
+    return this.begun.get(name);
+  }
+
+  put(name: CheckpointName, bytes: Uint8Array): void {
+    this.port.postMessage({ kind: 'checkpoint', lineage: this.lineage, name, bytes } satisfies FromWorker);
+  }
+
+  clear(): void {
+    this.port.postMessage({ kind: 'complete', lineage: this.lineage } satisfies FromWorker);
   }
 }

@@ -1,7 +1,7 @@
 /** Records as text, and what may be wrong with a text that says it is one. */
 import { DataError } from '../sweep/errors';
-import { trialId } from '../sweep/ids';
-import { RECORD_VERSION, type TrialRecord } from '../sweep/record';
+import { readRecord } from '../sweep/readrecord';
+import type { TrialRecord } from '../sweep/record';
 
 /** Everything but what they cost. */
 const measured = ({ cost: _, ...rest }: TrialRecord) => JSON.stringify(rest);
@@ -14,14 +14,5 @@ export function assertSame(known: TrialRecord, record: TrialRecord): void {
   );
 }
 
-export class OtherVersion extends Error {}
-
-/** @throws Error that says why the text is no record of this version with the id of its trial */
-export function parseRecord(text: string): TrialRecord {
-  const record = JSON.parse(text) as Partial<TrialRecord> | null;
-  if (record === null || typeof record !== 'object' || record.trial === undefined) throw new Error('not a record');
-  if (record.version !== RECORD_VERSION)
-    throw new OtherVersion(`a record of version ${record.version}, this program reads version ${RECORD_VERSION}`);
-  if (trialId(record.trial) !== record.id) throw new Error(`its trial id ${record.id} is not that of its trial`);
-  return record as TrialRecord;
-}
+/** @throws Error that says why the text is no record */
+export const parseRecord = (text: string): TrialRecord => readRecord(JSON.parse(text));

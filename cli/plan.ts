@@ -2,10 +2,11 @@
 import { cpus } from 'node:os';
 import { type GridSize, gridSize, trainingOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
+import type { SweepDefinition } from '../sweep/spec';
 import { thousands } from '../sweep/wording';
 import { measureSpeed } from '../trainer/speed';
 import { dataSize, denseSeconds, type Speed, trialSeconds } from '../trainer/work';
-import { type LoadedSweep, loadSweep } from './sweepfile';
+import { loadSweep } from './sweepfile';
 
 interface Plan extends GridSize {
   name: string;
@@ -18,7 +19,7 @@ interface Plan extends GridSize {
 }
 
 /** Seconds that one worker would take for each network, all seeds together. */
-function networkSeconds({ sweep: { spec }, shape }: LoadedSweep, size: GridSize, speed: Speed): number[] {
+function networkSeconds({ sweep: { spec }, shape }: SweepDefinition, size: GridSize, speed: Speed): number[] {
   const data = dataSize(shape, spec.dataset.validation);
   return spec.hiddenWidths.map((widths, index) => {
     const sizes = layerSizes(widths, shape);
@@ -36,7 +37,7 @@ function networkSeconds({ sweep: { spec }, shape }: LoadedSweep, size: GridSize,
   });
 }
 
-function makePlan(loaded: LoadedSweep): Plan {
+function makePlan(loaded: SweepDefinition): Plan {
   const { sweep, shape } = loaded;
   const { spec, metadata } = sweep;
   const size = gridSize(spec, shape);
@@ -67,7 +68,7 @@ const counted = (n: number, what: string) => `${thousands(n)} ${what}${n === 1 ?
 const MOST_NETWORKS = 40;
 const MOST_TARGETS = 12;
 
-function planText(plan: Plan, loaded: LoadedSweep): string {
+function planText(plan: Plan, loaded: SweepDefinition): string {
   const { spec } = loaded.sweep;
   const lines = plan.networks.slice(0, MOST_NETWORKS).map(({ network, weights, targets }) => {
     const shown = targets.slice(0, MOST_TARGETS).map(thousands).join(' ');

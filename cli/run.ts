@@ -1,34 +1,36 @@
 /** `prunesweep run`: a sweep on this machine, from its file to the table. */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { outputs, writeOutputs } from '../aggregator/outputs';
 import { axesOf } from '../aggregator/table';
+import { FileCheckpoints } from '../bus/checkpoints';
 import { withDiskErrors, writeFileDurably } from '../bus/files';
 import { FileLedger, LEDGER_FILE } from '../bus/ledger';
+import type { NatsOptions } from '../bus/nats/connect';
 import { lockFolder } from '../controller/local/lock';
-import { runPool } from '../controller/local/pool';
-import { version } from '../package.json';
 import { sweepYaml } from '../sweep/accept';
 import { type GridPoint, gridPoints, lineagesOf } from '../sweep/grid';
-import type { Lineage, Trial } from '../sweep/trial';
-import { loadDataset } from '../trainer/data/dataset';
-import { HAS_FUSED_MULTIPLY_ADD } from '../trainer/engine/wasm/machine';
-import { networkPath } from '../trainer/kept';
-import { dataSize, lineageSeconds } from '../trainer/work';
-import type { WorkerData } from '../trainer/worker';
-import { progressText, StatusLine, TimeLeft } from './progress';
-import { type LoadedSweep, loadSweep, SWEEP_FILE } from './sweepfile';
+import type { SweepDefinition } from '../sweep/spec';
+import { type Line, openLine } from './line';
+import { StatusLine } from './progress';
+import { loadSweep, SWEEP_FILE } from './sweepfile';
 import { renderTable } from './table';
+import { train } from './train';
 
 export interface RunOptions {
   out: string;
   workers?: number;
   keepNetworks: boolean;
+  /** Records travel through NATS as well. */
+  nats?: NatsOptions;
 }
 
 export const NETWORKS_FOLDER = 'networks';
 const CHECKPOINTS_FOLDER = 'checkpoints';
+
+/** What others call this run. */
+const localName = () => `run-${hostname().replace(/[^\w-]/g, '-')}-${process.pid}`;
 
 /** @returns the exit code */
 export async function run(file: string, options: RunOptions): Promise<number> {
@@ -54,113 +56,70 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   }
 }
 
-interface Failure {
-  trials: string[];
-  reason: string;
-}
-
 async function runLocked(
-  loaded: LoadedSweep,
+  definition: SweepDefinition,
   folder: string,
   options: RunOptions,
   status: StatusLine,
 ): Promise<number> {
-  const { sweep, shape } = loaded;
+  const { sweep, shape } = definition;
   removeTemporaryFiles(folder);
   const ledger = new FileLedger(join(folder, LEDGER_FILE));
   writeFileDurably(join(folder, SWEEP_FILE), Buffer.from(sweepYaml(sweep)));
   const points = gridPoints(sweep.spec, shape);
-  const failures = await trainMissing(loaded, points, folder, options, ledger, status);
+  const networks = options.keepNetworks ? join(folder, NETWORKS_FOLDER) : undefined;
+  if (networks !== undefined) withDiskErrors(networks, () => mkdirSync(networks, { recursive: true }));
+  const line =
+    options.nats === undefined
+      ? undefined
+      : await openLine(options.nats, definition, localName(), status.say.bind(status));
+  if (line !== undefined) await share(line, definition, points, ledger);
+
+  const failed = await train({
+    ...{ definition, lineages: lineagesOf(sweep.spec, shape), status },
+    workers: options.workers ?? Math.min(sweep.spec.parallelism, cpus().length),
+    isRecorded: ({ id }) => ledger.records.has(id),
+    ...(networks === undefined ? {} : { networks }),
+    checkpoints: line?.checkpoints ?? new FileCheckpoints(join(folder, CHECKPOINTS_FOLDER)),
+    // With NATS the folder's ledger has the record first: killed before NATS has it, the next run takes it there.
+    publish: async (record) => {
+      ledger.append(record);
+      await line?.queue.publish(record);
+    },
+    durable: async () => line?.queue.drained(),
+    fail: async (failure) => line?.ledger.fail(failure),
+    progress: (news) => line?.news.progress(news),
+    atWork: (lineages) => line?.announce(lineages),
+  }).finally(() => line?.close());
   ledger.close();
   status.clear();
   removeIfEmpty(join(folder, CHECKPOINTS_FOLDER));
   const written = writeOutputs(folder, outputs(points, ledger.records, axesOf(sweep.spec, shape)));
-  process.stdout.write(renderTable(loaded, ledger.records, 'md'));
+  process.stdout.write(renderTable(definition, ledger.records, 'md'));
   process.stdout.write(`\nIn ${options.out}: ${[SWEEP_FILE, LEDGER_FILE, ...written].join(', ')}\n`);
-  return summarise(failures, sweep.spec.maxFailedTrials);
+  return summarise(failed, sweep.spec.maxFailedTrials);
 }
 
-/** Trains what the ledger lacks, the longest lineages first, so that no worker ends long after the others. */
-async function trainMissing(
-  { sweep, shape }: LoadedSweep,
-  points: readonly GridPoint[],
-  folder: string,
-  options: RunOptions,
-  ledger: FileLedger,
-  status: StatusLine,
-): Promise<Failure[]> {
-  const networks = options.keepNetworks ? join(folder, NETWORKS_FOLDER) : undefined;
-  if (networks !== undefined) withDiskErrors(networks, () => mkdirSync(networks, { recursive: true }));
-  const isDone = ({ id }: Trial) =>
-    ledger.records.has(id) && (networks === undefined || existsSync(networkPath(networks, id)));
-  const data = dataSize(shape, sweep.spec.dataset.validation);
-  const lineages = lineagesOf(sweep.spec, shape);
-  const work = lineages
-    .map((lineage) => ({ lineage, seconds: lineageSeconds(lineage, isDone, data) }))
-    .filter(({ seconds }) => seconds > 0)
-    .sort((a, b) => b.seconds - a.seconds)
-    .map(({ lineage }) => lineage);
-  if (work.length === 0) return [];
-
-  const trials = { total: points.length, recorded: points.filter(({ trial }) => ledger.records.has(trial.id)).length };
-  const workers = Math.min(options.workers ?? Math.min(sweep.spec.parallelism, cpus().length), work.length);
-  status.say(
-    `${sweep.metadata.name}: ${trials.total} trials, ${trials.recorded} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
-  );
-  if (!HAS_FUSED_MULTIPLY_ADD)
-    status.say(
-      'This processor has no fused multiply-add. It is emulated, for the same records as elsewhere; training takes some 30 times as long.',
-    );
-  const images = loadDataset(sweep.spec.dataset);
-  const timeLeft = new TimeLeft(work, isDone, data, workers, performance.now() / 1000);
-  const failures: Failure[] = [];
-  await runPool(
-    require.resolve('../trainer/worker'),
-    workers,
-    work.map((lineage) => ({ lineage, done: doneTrials(lineage, isDone) })),
-    (worker): WorkerData => ({
-      worker,
-      images,
-      checkpoints: join(folder, CHECKPOINTS_FOLDER),
-      ...(networks === undefined ? {} : { networks }),
-      versions: { prunesweep: version, node: process.versions.node },
-    }),
-    {
-      record: (record) => {
-        if (!ledger.records.has(record.id)) trials.recorded++;
-        ledger.append(record);
-        timeLeft.advance(record.id, 1, 1);
-      },
-      progress: (news) => {
-        timeLeft.advance(news.trial ?? news.lineage, news.epoch / news.epochs, 1 / news.epochs);
-        status.show(progressText(news, trials, timeLeft.left(performance.now() / 1000)));
-      },
-      failed: (ids, reason) => {
-        failures.push({ trials: ids, reason });
-        status.say(`${ids.length} trials failed (${ids.map((id) => id.slice(0, 12)).join(', ')}): ${reason}`);
-      },
-      stop: () => countFailed(failures) > sweep.spec.maxFailedTrials,
-    },
-  );
-  return failures;
+/** Each ledger gets what the other one has, and the aggregator learns of the sweep. */
+async function share(line: Line, definition: SweepDefinition, points: readonly GridPoint[], ledger: FileLedger) {
+  await line.makeStreams();
+  await line.sweeps.publish({ definition, by: 'owner', since: Date.now() });
+  const ids = points.map(({ trial }) => trial.id);
+  const there = await line.ledger.recorded(ids);
+  for (const record of there.values()) ledger.append(record);
+  for (const id of ids) {
+    const record = ledger.records.get(id);
+    if (record !== undefined && !there.has(id)) await line.ledger.publish(record);
+  }
 }
 
-const countFailed = (failures: readonly Failure[]) => new Set(failures.flatMap(({ trials }) => trials)).size;
-
-function summarise(failures: readonly Failure[], allowed: number): number {
-  const failed = countFailed(failures);
+function summarise(failed: number, allowed: number): number {
   if (failed === 0) return 0;
   process.stderr.write(
     `${failed} trials failed, spec.maxFailedTrials allows ${allowed}. A network that diverges does so again: lower spec.training.learningRate, or allow failures to get the table of the others.\n`,
   );
   return failed > allowed ? 1 : 0;
 }
-
-const doneTrials = ({ chains }: Lineage, isDone: (trial: Trial) => boolean) =>
-  chains
-    .flat()
-    .filter(isDone)
-    .map(({ id }) => id);
 
 /** What a killed run was writing when it was killed. */
 function removeTemporaryFiles(folder: string): void {

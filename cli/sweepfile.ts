@@ -4,18 +4,13 @@ import { dirname, join, resolve } from 'node:path';
 import { acceptSweep } from '../sweep/accept';
 import { DataError, SpecError, UsageError } from '../sweep/errors';
 import { readSweep } from '../sweep/read';
-import type { DatasetShape, DatasetSpec, Sweep } from '../sweep/spec';
+import type { DatasetShape, DatasetSpec, Sweep, SweepDefinition } from '../sweep/spec';
 import { describeDataset, resolveFiles } from '../trainer/data/dataset';
 
 export const SWEEP_FILE = 'sweep.yaml';
 
-export interface LoadedSweep {
-  sweep: Sweep;
-  shape: DatasetShape;
-}
-
 /** @throws SpecError with all problems of the file, and of the data that it names */
-export function loadSweep(path: string): LoadedSweep {
+export function loadSweep(path: string): SweepDefinition {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -62,7 +57,7 @@ function withResolvedFiles(document: unknown, folder: string): { dataset: Datase
 }
 
 /** The sweep that a folder holds. @throws UsageError when it holds none */
-export function loadFolder(folder: string): LoadedSweep {
+export function loadFolder(folder: string): SweepDefinition {
   const path = join(folder, SWEEP_FILE);
   try {
     readFileSync(path);

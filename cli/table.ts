@@ -7,13 +7,14 @@ import { LEDGER_FILE, readLedger } from '../bus/ledger';
 import { cells } from '../sweep/cells';
 import { gridPoints } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
-import { type LoadedSweep, loadFolder } from './sweepfile';
+import type { SweepDefinition } from '../sweep/spec';
+import { loadFolder } from './sweepfile';
 
 export const TABLE_FORMATS = ['md', 'csv', 'tex', 'json'] as const;
 export type TableFormat = (typeof TABLE_FORMATS)[number];
 
 export function renderTable(
-  { sweep, shape }: LoadedSweep,
+  { sweep, shape }: SweepDefinition,
   records: ReadonlyMap<string, TrialRecord>,
   format: TableFormat,
 ): string {

@@ -16,26 +16,46 @@ export interface Cell extends Partial<Summary> {
 
 export const accuracy = ({ test }: TrialRecord): number => test.correct / test.images;
 
-/** One cell a network, recipe and target, in the order of the grid. */
-export function cells(points: readonly GridPoint[], records: ReadonlyMap<string, TrialRecord>): Cell[] {
-  const groups = new Map<string, GridPoint[]>();
-  for (const point of points) {
-    const key = `${point.network} ${point.recipeName} ${point.trial.content.remainingWeights}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [point]);
-    else group.push(point);
-  }
-  return [...groups.values()].map((group) => {
-    const { network, recipeName, trial } = group[0]!;
-    const found = group.map((point) => records.get(point.trial.id)).filter((record) => record !== undefined);
-    return {
-      network,
-      recipe: recipeName,
+/** A cell before anything is measured. */
+export interface CellPlace extends Pick<Cell, 'network' | 'recipe' | 'pruneRatio' | 'remainingWeights'> {
+  /** Where its trials are in the order of the grid. */
+  points: number[];
+}
+
+/** One place a network, recipe and target, in the order of the grid. */
+export function cellPlaces(points: Iterable<GridPoint>): CellPlace[] {
+  const places = new Map<string, CellPlace>();
+  let position = 0;
+  for (const { network, recipeName, trial } of points) {
+    const { remainingWeights } = trial.content;
+    const key = `${network} ${recipeName} ${remainingWeights}`;
+    const place = places.get(key) ?? {
+      ...{ network, recipe: recipeName, remainingWeights, points: [] },
       ...(trial.pruneRatio === undefined ? {} : { pruneRatio: trial.pruneRatio }),
-      remainingWeights: trial.content.remainingWeights,
-      ...(found.length === 0 ? {} : summarise(found.map(accuracy))),
-      n: found.length,
-      N: group.length,
     };
+    place.points.push(position++);
+    places.set(key, place);
+  }
+  return [...places.values()];
+}
+
+/** @param accuracyAt the test accuracy of the trial at a place of the grid, if it is recorded */
+export function fillCells(places: readonly CellPlace[], accuracyAt: (point: number) => number | undefined): Cell[] {
+  return places.map(({ points, network, recipe, pruneRatio, remainingWeights }) => {
+    const found = points.map(accuracyAt).filter((accuracy) => accuracy !== undefined);
+    return {
+      ...{ network, recipe },
+      ...(pruneRatio === undefined ? {} : { pruneRatio }),
+      remainingWeights,
+      ...(found.length === 0 ? {} : summarise(found)),
+      ...{ n: found.length, N: points.length },
+    };
+  });
+}
+
+export function cells(points: readonly GridPoint[], records: ReadonlyMap<string, TrialRecord>): Cell[] {
+  return fillCells(cellPlaces(points), (point) => {
+    const record = records.get(points[point]!.trial.id);
+    return record && accuracy(record);
   });
 }

@@ -71,18 +71,18 @@ function chainOf(
   });
 }
 
-/** All trials: by hidden widths, recipe, falling count, seed. */
-export function gridPoints(spec: SweepSpec, shape: DatasetShape): GridPoint[] {
-  return spec.hiddenWidths.flatMap((hiddenWidths) =>
-    spec.recipes.flatMap((recipe) => {
+/** All trials, one after another: by hidden widths, recipe, falling count, seed. */
+export function* eachGridPoint(spec: SweepSpec, shape: DatasetShape): Generator<GridPoint> {
+  for (const hiddenWidths of spec.hiddenWidths)
+    for (const recipe of spec.recipes) {
       const bySeed = spec.seeds.map((seed) => ({ seed, chain: chainOf(spec, shape, hiddenWidths, recipe, seed) }));
       const names = { network: networkName(hiddenWidths), recipe, recipeName: recipeName(recipe) };
-      return bySeed[0]!.chain.flatMap((_, at) =>
-        bySeed.map(({ seed, chain }) => ({ trial: chain[at]!, seed, ...names })),
-      );
-    }),
-  );
+      for (const at of bySeed[0]!.chain.keys())
+        for (const { seed, chain } of bySeed) yield { trial: chain[at]!, seed, ...names };
+    }
 }
+
+export const gridPoints = (spec: SweepSpec, shape: DatasetShape): GridPoint[] => [...eachGridPoint(spec, shape)];
 
 /** All dense networks: by hidden widths, seed, and the l1 and l2 of the recipes. */
 export function lineagesOf(spec: SweepSpec, shape: DatasetShape): Lineage[] {
@@ -107,6 +107,15 @@ export function lineagesOf(spec: SweepSpec, shape: DatasetShape): Lineage[] {
   );
 }
 
+/** One lineage a pack: a pod of the wasm engine has one core, and a lineage is what keeps one core busy. */
+const lineagesPerPack = (spec: SweepSpec) => (spec.lineagesPerPack === 'auto' ? 1 : spec.lineagesPerPack);
+
+/** The lineages of a pack, 0 for the first: so many at a time in the order of the grid. None when there is no such pack. */
+export function packOf(spec: SweepSpec, shape: DatasetShape, pack: number): Lineage[] {
+  const size = lineagesPerPack(spec);
+  return lineagesOf(spec, shape).slice(pack * size, (pack + 1) * size);
+}
+
 /** How large the grid is, without its trials being made. */
 export interface GridSize {
   networks: { network: string; weights: number; targets: number[] }[];
@@ -124,12 +133,10 @@ export function gridSize(spec: SweepSpec, shape: DatasetShape): GridSize {
   const trainings = new Set(spec.recipes.map((recipe) => JSON.stringify(trainingOf(spec, recipe)))).size;
   const lineages = spec.hiddenWidths.length * spec.seeds.length * trainings;
   const targets = networks.reduce((sum, network) => sum + network.targets.length, 0);
-  // One lineage a pack: a pod of the wasm engine has one core, and a lineage is what keeps one core busy.
-  const perPack = spec.lineagesPerPack === 'auto' ? 1 : spec.lineagesPerPack;
   return {
     networks,
     lineages,
     trials: targets * spec.recipes.length * spec.seeds.length,
-    packs: Math.ceil(lineages / perPack),
+    packs: Math.ceil(lineages / lineagesPerPack(spec)),
   };
 }

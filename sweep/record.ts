@@ -1,7 +1,9 @@
 /** The durable, final result of a trial. */
 import type { TrialContent } from './trial';
 
-export const RECORD_VERSION = 1;
+/** `readrecord.ts` reads every version that there ever was; this is the one that is written. */
+export const VERSION_1 = 1;
+export const RECORD_VERSION = VERSION_1;
 
 /** Counts of surviving weights in `counts.length` equal bins from -limit to +limit, limit the largest magnitude. */
 export interface Histogram {

@@ -91,3 +91,9 @@ export interface DatasetShape {
   /** What a trial's identity says of the dataset: `mnist`, or `sha256:` and the digest of the decoded IDX files. */
   identity: string;
 }
+
+/** A sweep with what the grid must know of its data set: all that it takes to say which trials there are. */
+export interface SweepDefinition {
+  sweep: Sweep;
+  shape: DatasetShape;
+}

@@ -4,7 +4,7 @@
  * stream of its own.
  */
 import { hostname } from 'node:os';
-import type { Bus, CheckpointStore } from '../bus/bus';
+import type { Bus, CheckpointName, LineageCheckpoints } from '../bus/bus';
 import { networkName, recipeName, weightCount } from '../sweep/networks';
 import { RECORD_VERSION } from '../sweep/record';
 import type { Lineage, Trial } from '../sweep/trial';
@@ -27,7 +27,7 @@ import { RandomStream } from './random';
 export interface LineageContext {
   engine: Engine;
   bus: Bus;
-  checkpoints: CheckpointStore;
+  checkpoints: LineageCheckpoints;
   images: { train: number; validation: boolean; probe: number };
   /** Whether the trial needs no work: its record is in the ledger, and its network kept if it is to be. */
   isDone(trial: Trial): boolean;
@@ -44,7 +44,7 @@ export interface LineageContext {
 /** Trains, prunes and records what is missing of a lineage, and forgets its checkpoints when all is done. */
 export async function trainLineage(lineage: Lineage, context: LineageContext): Promise<void> {
   await new LineageRun(lineage, context).run();
-  context.checkpoints.remove(lineage.id);
+  context.checkpoints.clear();
 }
 
 class LineageRun {
@@ -110,7 +110,7 @@ class LineageRun {
     const phase = { epochs: content.training.epochs, free: true };
     const { parameters, seconds } = this.fit(at, initialise(sizes, content.seed), phase, 1, 0);
     const network = { step: at.step, masks: at.masks, thresholds: at.thresholds, parameters, seconds };
-    this.context.checkpoints.put(`${this.lineage.id}/dense`, encodeNetwork(network));
+    this.context.checkpoints.put('dense', encodeNetwork(network));
     return network;
   }
 
@@ -211,14 +211,14 @@ class LineageRun {
     });
   }
 
-  private load<T>(name: string, decode: (bytes: Uint8Array, sizes: readonly number[]) => T): T | undefined {
-    const bytes = this.context.checkpoints.get(`${this.lineage.id}/${name}`);
+  private load<T>(name: CheckpointName, decode: (bytes: Uint8Array, sizes: readonly number[]) => T): T | undefined {
+    const bytes = this.context.checkpoints.get(name);
     return bytes === undefined ? undefined : decode(bytes, this.lineage.sizes);
   }
 
-  private saveIfDue(name: string, encode: () => Uint8Array): void {
+  private saveIfDue(name: CheckpointName, encode: () => Uint8Array): void {
     if (performance.now() - this.lastCheckpoint < 1000 * this.context.secondsBetweenCheckpoints) return;
-    this.context.checkpoints.put(`${this.lineage.id}/${name}`, encode());
+    this.context.checkpoints.put(name, encode());
     this.lastCheckpoint = performance.now();
   }
 

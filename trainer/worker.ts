@@ -1,8 +1,7 @@
 /** A worker thread: trains the lineages that the pool hands it, one after another. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { FileCheckpoints } from '../bus/checkpoints';
 import { writeFileDurably } from '../bus/files';
-import { type Assignment, type FromWorker, PortBus, type ToWorker } from '../bus/messages';
+import { type Assignment, type FromWorker, PortBus, PortCheckpoints, type ToWorker } from '../bus/messages';
 import type { Trial } from '../sweep/trial';
 import type { SharedImages } from './data/images';
 import { WasmEngine } from './engine/wasm';
@@ -13,7 +12,6 @@ import type { Parameters } from './network';
 export interface WorkerData {
   worker: number;
   images: SharedImages;
-  checkpoints: string;
   /** Folder for the networks of all trials; absent when they are not kept. */
   networks?: string;
   versions: Record<string, string>;
@@ -24,17 +22,17 @@ const SECONDS_BETWEEN_CHECKPOINTS = 1;
 
 const port = parentPort;
 if (port === null) throw new Error('this file is the body of a worker thread');
-const { worker, images, checkpoints, networks, versions } = workerData as WorkerData;
+const { worker, images, networks, versions } = workerData as WorkerData;
 const send = (message: FromWorker) => port.postMessage(message);
 const bus = new PortBus(port);
 const engine = new WasmEngine(images);
 
-async function work({ lineage, done }: Assignment): Promise<void> {
+async function work({ lineage, done, checkpoints }: Assignment): Promise<void> {
   const isDone = new Set(done);
   await trainLineage(lineage, {
     ...{ engine, bus, worker, versions },
     secondsBetweenCheckpoints: SECONDS_BETWEEN_CHECKPOINTS,
-    checkpoints: new FileCheckpoints(checkpoints),
+    checkpoints: new PortCheckpoints(port!, lineage.id, checkpoints),
     images: {
       train: images.subsets.train.count,
       validation: images.subsets.validation !== undefined,

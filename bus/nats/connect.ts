@@ -1,52 +1,177 @@
-/** A connection to NATS that comes back by itself, and errors that say what to do. */
-import { connect, ErrorCode, type NatsConnection, NatsError } from 'nats';
-import { DataError } from '../../sweep/errors';
+/** A connection to NATS that comes back by itself, waits for what may come, and says what it waits for. */
+import { readFileSync } from 'node:fs';
+import { type ConnectionOptions, connect, credsAuthenticator, ErrorCode, type NatsConnection, NatsError } from 'nats';
+import { DataError, UsageError } from '../../sweep/errors';
 
-/**
- * @param url `nats://HOST:PORT`, several with commas between them; a user and password may be in the first
- * @param name what the server calls this connection
- * @param say told when the server is away, and when it is back
- * @throws DataError when the server refuses; an absent one is waited for
- */
-export async function connectNats(url: string, name: string, say: (line: string) => void): Promise<NatsConnection> {
-  const { servers, user, pass } = parseUrl(url);
-  const connection = await connect({
-    ...{ servers, name, waitOnFirstConnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 500 },
-    ...(user === '' ? {} : { user, pass }),
-  }).catch((error: unknown) => {
-    throw refusal(error, servers.join(','));
-  });
-  void tellStatus(connection, say);
-  return connection;
+export interface NatsOptions {
+  /** `nats://HOST:PORT`, or `tls://`; several with commas between them; a user and password may be in the first. */
+  url: string;
+  /** Files: the credentials of a user, the authority that the server's certificate is from, a certificate and key of one's own. */
+  creds?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
 }
 
-function parseUrl(url: string): { servers: string[]; user: string; pass: string } {
+/** What all who speak to NATS share. */
+export interface NatsLink {
+  connection: NatsConnection;
+  /** Told what is waited for. */
+  say(line: string): void;
+}
+
+const OLDEST = { major: 2, minor: 11 };
+const [FIRST_WAIT, LONGEST_WAIT] = [250, 10_000];
+/** Codes of a server that is not there yet, or not reached. */
+const AWAY: readonly string[] = [
+  ...[ErrorCode.ConnectionRefused, ErrorCode.ConnectionTimeout, ErrorCode.Timeout, ErrorCode.Disconnect],
+  ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EPIPE'],
+];
+
+/**
+ * @param name what the server calls this connection
+ * @throws DataError when the server refuses or is too old; an absent one is waited for
+ */
+export async function connectNats(options: NatsOptions, name: string, say: (line: string) => void): Promise<NatsLink> {
+  const { servers, ...rest } = connectionOptions(options);
+  const where = servers.join(',');
+  for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT))
+    try {
+      const connection = await connect({ servers, ...rest, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 });
+      await requireVersion(connection, where);
+      void tellStatus(connection, say);
+      return { connection, say };
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      if (!AWAY.includes(code ?? '')) throw refusal(error, where);
+      say(`NATS at ${where} is away (${message || code}); waiting for it`);
+      await new Promise((done) => setTimeout(done, wait));
+    }
+}
+
+function connectionOptions({ url, creds, ca, cert, key }: NatsOptions): ConnectionOptions & { servers: string[] } {
+  const { servers, user, pass, isTls } = parseUrl(url);
+  const tls = {
+    ...(ca === undefined ? {} : { ca: read(ca, '--ca') }),
+    ...(cert === undefined ? {} : { cert: read(cert, '--cert') }),
+    ...(key === undefined ? {} : { key: read(key, '--key') }),
+  };
+  return {
+    servers,
+    ...(user === '' ? {} : { user, pass }),
+    ...(creds === undefined ? {} : { authenticator: credsAuthenticator(Buffer.from(read(creds, '--creds'))) }),
+    ...(isTls || Object.keys(tls).length > 0 ? { tls } : {}),
+  };
+}
+
+function read(path: string, option: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${option} ${path}: ${(error as NodeJS.ErrnoException).code}; give a file that can be read`);
+  }
+}
+
+function parseUrl(url: string): { servers: string[]; user: string; pass: string; isTls: boolean } {
   const parsed = url.split(',').map((one) => {
     try {
-      return new URL(one.includes('://') ? one : `nats://${one}`);
+      const server = new URL(one.includes('://') ? one : `nats://${one}`);
+      if (['nats:', 'tls:'].includes(server.protocol) && server.host !== '') return server;
     } catch {
-      throw new DataError(`NATS at ${one}: expected nats://HOST:PORT, several with commas between them`);
+      // Said below.
     }
+    throw new UsageError(
+      `NATS at ${one}: expected nats://HOST:PORT or tls://HOST:PORT, several with commas between them`,
+    );
   });
   const { username, password } = parsed[0]!;
   return {
     servers: parsed.map((one) => one.host),
     ...{ user: decodeURIComponent(username), pass: decodeURIComponent(password) },
+    isTls: parsed.some(({ protocol }) => protocol === 'tls:'),
   };
 }
 
-function refusal(error: unknown, servers: string): unknown {
-  if (!(error instanceof NatsError)) return error;
-  return new DataError(
-    error.code === ErrorCode.AuthorizationViolation
-      ? `NATS at ${servers} refuses this user or password; give one that it knows, as nats://USER:PASSWORD@HOST:PORT`
-      : `NATS at ${servers}: ${error.message} (${error.code})`,
+async function requireVersion(connection: NatsConnection, where: string): Promise<void> {
+  const { version = '0.0', jetstream } = connection.info ?? {};
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const { major: oldest, minor: oldestMinor } = OLDEST;
+  const isOld = major < oldest || (major === oldest && minor < oldestMinor);
+  if (!isOld && jetstream === true) return;
+  await connection.close();
+  throw new DataError(
+    isOld
+      ? `NATS at ${where} is version ${version}; prunesweep needs ${oldest}.${oldestMinor} or newer`
+      : `NATS at ${where} has no JetStream; start it with --jetstream or a jetstream block in its configuration (k8s/nats/nats.conf)`,
   );
+}
+
+function refusal(error: unknown, where: string): unknown {
+  const { code, message } = error as { code?: string; message: string };
+  if (code === ErrorCode.AuthorizationViolation || code === ErrorCode.AuthenticationExpired)
+    return new DataError(
+      `NATS at ${where} refuses this user, password or credentials file; give what it knows: nats://USER:PASSWORD@HOST:PORT or --creds`,
+    );
+  if (error instanceof NatsError || code !== undefined)
+    return new DataError(
+      `NATS at ${where}: ${message} (${code}); with TLS, --ca names the authority that its certificate is from`,
+    );
+  return error;
 }
 
 async function tellStatus(connection: NatsConnection, say: (line: string) => void): Promise<void> {
   for await (const { type, data } of connection.status()) {
     if (type === 'disconnect') say(`NATS at ${String(data)} is away; waiting for it`);
     if (type === 'reconnect') say(`NATS at ${String(data)} is back`);
+  }
+}
+
+/** How long an answer of the server may take, in ms. */
+export const ANSWER_WITHIN = 5000;
+
+export const apiCode = (error: unknown) => (error instanceof NatsError ? error.api_error?.err_code : undefined);
+
+/**
+ * Tries again, at growing intervals, for as long as what stands in the way may go.
+ * @param what is waiting
+ * @param bytes of what is sent, for who must raise a limit
+ * @throws DataError when waiting would not help
+ */
+export async function patiently<T>(
+  { say }: NatsLink,
+  what: string,
+  bytes: number,
+  action: () => Promise<T>,
+): Promise<T> {
+  for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+    try {
+      return await action();
+    } catch (error) {
+      say(`${what} waits for NATS: ${passingReason(error, what, bytes)}`);
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+}
+
+/** Why NATS did not do it this time. @throws DataError or the error when waiting would not help */
+function passingReason(error: unknown, what: string, bytes: number): string {
+  if (!(error instanceof NatsError)) throw error;
+  switch (error.code) {
+    case ErrorCode.MaxPayloadExceeded:
+      throw new DataError(`${what}: ${bytes} bytes are more than NATS takes; raise max_payload in its configuration`);
+    case ErrorCode.PermissionsViolation:
+      throw new DataError(`${what}: NATS refuses this to its user (${error.message}); give a user that may do it`);
+    case ErrorCode.ConnectionClosed:
+    case ErrorCode.ConnectionDraining:
+      throw new DataError(
+        `${what}: the connection to NATS was closed for good, as when its user is refused after a restart`,
+      );
+    case ErrorCode.NoResponders:
+    case '404':
+      return 'it has no such stream, or no JetStream; the aggregator makes the streams';
+    case ErrorCode.Timeout:
+      return `no answer within ${ANSWER_WITHIN / 1000} s`;
+    default:
+      return error.api_error?.description ?? error.message;
   }
 }

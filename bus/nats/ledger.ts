@@ -1,137 +1,156 @@
 /** The ledger as a stream of JetStream, one message a trial. */
-import { ErrorCode, type JetStreamClient, type JetStreamManager, type NatsConnection, NatsError } from 'nats';
+import { hostname } from 'node:os';
+import { type JetStreamClient, type JetStreamManager, type JsMsg, NatsError } from 'nats';
 import { DataError } from '../../sweep/errors';
 import type { TrialRecord } from '../../sweep/record';
-import type { Bus, Ledger, LedgerMessage, Progress } from '../bus';
+import type { Failure, Ledger, LedgerEntry, LedgerMessage, LedgerPosition } from '../bus';
 import { assertSame, parseRecord } from '../records';
-import { ensureStreams } from './streams';
-import { progressSubject, RECORDS, recordRequest, recordSubject } from './subjects';
+import { ANSWER_WITHIN, apiCode, type NatsLink, patiently } from './connect';
+import { conflictSubject, failureSubject, RECORDS, recordRequest, recordSubject } from './subjects';
 
 /** The server's words for a second message on a subject that may hold one. */
 const SECOND_OF_SUBJECT = 10077;
 const NOT_FOUND = 404;
-const ANSWER_WITHIN = 5000;
-const [FIRST_WAIT, LONGEST_WAIT] = [250, 10_000];
 /** Requests under way at once when many trials are asked for. */
 const TOGETHER = 64;
+/** Messages that a reader is sent ahead of its reading, and the characters of poison that are kept. */
+const [AHEAD, HEAD] = [4000, 200];
 
-export class NatsLedger implements Bus, Ledger {
-  private readonly stream: JetStreamClient;
-
+export class NatsLedger implements Ledger {
   private constructor(
-    private readonly connection: NatsConnection,
+    private readonly link: NatsLink,
+    private readonly stream: JetStreamClient,
     private readonly manager: JetStreamManager,
-    private readonly say: (line: string) => void,
-  ) {
-    this.stream = connection.jetstream({ timeout: ANSWER_WITHIN });
-  }
+  ) {}
 
-  /** @param say told what it waits for */
-  static async open(connection: NatsConnection, say: (line: string) => void): Promise<NatsLedger> {
+  static async open(link: NatsLink): Promise<NatsLedger> {
+    const { connection } = link;
     const manager = await connection.jetstreamManager({ checkAPI: false, timeout: ANSWER_WITHIN });
-    return new NatsLedger(connection, manager, say);
+    return new NatsLedger(link, connection.jetstream({ timeout: ANSWER_WITHIN }), manager);
   }
 
-  /** Makes the streams that are missing; only a user who may do so calls this. */
-  ensureStreams(): Promise<void> {
-    return ensureStreams(this.manager);
-  }
-
-  /** However long NATS is away, slow or full. */
+  /** However long NATS is away, slow or full. A contradiction is told to all before it is thrown. */
   async publish(record: TrialRecord): Promise<void> {
     const text = JSON.stringify(record);
-    await this.patiently(`the record of trial ${record.id.slice(0, 12)}`, text.length, async () => {
+    const known = await this.put(`the record of trial ${record.id.slice(0, 12)}`, recordSubject(record.id), text, () =>
+      this.get(record.id),
+    );
+    if (known === undefined) return;
+    try {
+      assertSame(known, record);
+    } catch (error) {
+      const alarm = JSON.stringify({ trial: record.id, host: hostname(), record });
+      await this.put(`the alarm about trial ${record.id.slice(0, 12)}`, conflictSubject(record.id), alarm);
+      throw error;
+    }
+  }
+
+  /** Says for ever that a trial can have no record; the first reason stays. */
+  async fail(failure: Failure): Promise<void> {
+    const what = `the failure of trial ${failure.trial.slice(0, 12)}`;
+    await this.put(what, failureSubject(failure.trial), JSON.stringify(failure));
+  }
+
+  /**
+   * Takes a message to its subject, unless there is one.
+   * @param known asks for the one that is there; it is answered
+   */
+  private put<T>(what: string, subject: string, text: string, known?: () => Promise<T>): Promise<T | undefined> {
+    return patiently(this.link, what, Buffer.byteLength(text), async () => {
       try {
-        await this.stream.publish(recordSubject(record.id), text, { timeout: ANSWER_WITHIN });
+        await this.stream.publish(subject, text, { timeout: ANSWER_WITHIN });
+        return undefined;
       } catch (error) {
         // One that was taken although its acknowledgement was lost is refused as well.
-        const known = apiCode(error) === SECOND_OF_SUBJECT ? await this.get(record.id) : undefined;
-        if (known === undefined) throw error;
-        assertSame(known, record);
+        if (apiCode(error) !== SECOND_OF_SUBJECT) throw error;
+        return known?.();
       }
     });
   }
 
-  async recorded(trials: readonly string[]): Promise<Set<string>> {
-    const found = new Set<string>();
+  async recorded(trials: readonly string[]): Promise<Map<string, TrialRecord>> {
+    const found = new Map<string, TrialRecord>();
     for (let first = 0; first < trials.length; first += TOGETHER)
       await Promise.all(
-        trials.slice(first, first + TOGETHER).map((trial) =>
-          this.patiently('the question what is recorded', 0, async () => {
-            if ((await this.get(trial)) !== undefined) found.add(trial);
-          }),
-        ),
+        trials.slice(first, first + TOGETHER).map(async (trial) => {
+          const record = await patiently(this.link, 'the question what is recorded', 0, () => this.get(trial));
+          if (record !== undefined) found.set(trial, record);
+        }),
       );
     return found;
   }
 
   private async get(trial: string): Promise<TrialRecord | undefined> {
-    const answer = await this.connection.request(recordRequest(trial), undefined, { timeout: ANSWER_WITHIN });
-    return answer.headers?.code === NOT_FOUND ? undefined : parseRecord(answer.string());
+    const request = recordRequest(trial);
+    const answer = await this.link.connection.request(request, undefined, { timeout: ANSWER_WITHIN });
+    if (answer.headers?.code === NOT_FOUND) return undefined;
+    const entry = recordEntry(trial, answer.string());
+    if (entry.kind === 'record') return entry.record;
+    throw new DataError(
+      `trial ${trial}: what the ledger holds in its place is no record (${entry.kind === 'poison' ? entry.reason : ''}); whoever has a trainer's user put it there, and it must be taken out of the stream ${RECORDS} by hand`,
+    );
   }
 
-  /** Tries again, at growing intervals, for as long as what stands in the way may go. */
-  private async patiently(what: string, bytes: number, action: () => Promise<void>): Promise<void> {
-    for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
-      try {
-        return await action();
-      } catch (error) {
-        this.say(`${what} waits for NATS: ${passingReason(error, bytes)}`);
-        await new Promise((done) => setTimeout(done, wait));
-      }
-    }
-  }
-
-  /** Lost when NATS is away. */
-  progress(news: Progress): void {
-    if (!this.connection.isClosed()) this.connection.publish(progressSubject(news.lineage), JSON.stringify(news));
-  }
-
-  /** The ledger's messages after a sequence (0 for all), and then each as it comes, until the caller stops. */
   async *follow(after: number): AsyncGenerator<LedgerMessage> {
     const consumer = await this.stream.consumers.get(RECORDS, { opt_start_seq: after + 1 });
-    const messages = await consumer.consume();
+    const messages = await consumer.consume({ max_messages: AHEAD });
     try {
-      for await (const message of messages) {
-        const sequence = message.seq;
-        yield { sequence, ...recordOrPoison(message.string()) };
-      }
+      for await (const message of messages)
+        yield { sequence: message.seq, stamp: String(message.info.timestampNanos), entry: entryOf(message) };
     } finally {
       await messages.close();
     }
   }
 
-  close(): Promise<void> {
-    return this.connection.close();
-  }
-}
-
-function recordOrPoison(text: string): { record: TrialRecord } | { poison: string } {
-  try {
-    return { record: parseRecord(text) };
-  } catch (error) {
-    return { poison: (error as Error).message };
-  }
-}
-
-const apiCode = (error: unknown) => (error instanceof NatsError ? error.api_error?.err_code : undefined);
-
-/** Why NATS did not do it this time. @throws DataError or the error when waiting would not help */
-function passingReason(error: unknown, bytes: number): string {
-  if (!(error instanceof NatsError)) throw error;
-  switch (error.code) {
-    case ErrorCode.MaxPayloadExceeded:
-      throw new DataError(`a record of ${bytes} bytes is more than NATS takes; raise max_payload in its configuration`);
-    case ErrorCode.PermissionsViolation:
-      throw new DataError(`NATS refuses this to its user (${error.message}); give the trainer's user`);
-    case ErrorCode.ConnectionClosed:
-    case ErrorCode.ConnectionDraining:
+  async position(sequence: number): Promise<LedgerPosition> {
+    const { created, state } = await this.manager.streams.info(RECORDS);
+    const position = { ledger: created, last: state.last_seq };
+    if (sequence === 0) return position;
+    try {
+      const { timestamp } = await this.manager.streams.getMessage(RECORDS, { seq: sequence });
+      return { ...position, stamp: nanosOf(timestamp) };
+    } catch (error) {
+      if (error instanceof NatsError && error.code === String(NOT_FOUND)) return position;
       throw error;
-    case ErrorCode.NoResponders:
-      return `it has no stream ${RECORDS}, or no JetStream; the aggregator makes the stream`;
-    case ErrorCode.Timeout:
-      return `no answer within ${ANSWER_WITHIN / 1000} s`;
-    default:
-      return error.api_error?.description ?? error.message;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.link.connection.close();
   }
 }
+
+/** `2026-11-24T16:42:29.123456789Z` as nanoseconds since 1970, as exact as a message says them of itself. */
+function nanosOf(time: string): string {
+  const [, seconds, fraction = ''] = /^(.*?)(?:\.(\d+))?Z$/.exec(time)!;
+  return String(Number(BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))));
+}
+
+function entryOf(message: JsMsg): LedgerEntry {
+  const [, kind, trial] = message.subject.split('.') as [string, string, string];
+  const text = message.string();
+  if (kind === 'record') return recordEntry(trial, text, message.data.length);
+  if (kind === 'conflict') return { kind: 'conflict', trial, text: text };
+  try {
+    const { reason } = JSON.parse(text) as { reason?: unknown };
+    if (typeof reason === 'string') return { kind: 'failure', failure: { trial, reason } };
+  } catch {
+    // Said below.
+  }
+  return poison(message.subject, 'not a failure with its reason', text, message.data.length);
+}
+
+function recordEntry(trial: string, text: string, bytes = text.length): LedgerEntry {
+  try {
+    const record = parseRecord(text);
+    if (record.id === trial) return { kind: 'record', record, text };
+    return poison(recordSubject(trial), `the record of trial ${record.id}, in the place of another`, text, bytes);
+  } catch (error) {
+    return poison(recordSubject(trial), (error as Error).message, text, bytes);
+  }
+}
+
+const poison = (subject: string, reason: string, text: string, bytes: number): LedgerEntry => ({
+  ...{ kind: 'poison', subject, reason, bytes },
+  head: text.slice(0, HEAD),
+});

@@ -1,31 +1,44 @@
 /** The streams as the project needs them, made where they are missing. */
-import { DiscardPolicy, type JetStreamManager, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats';
-import { PROGRESS, PROGRESS_SUBJECTS, RECORD_SUBJECTS, RECORDS } from './subjects';
+import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats';
+import { ANSWER_WITHIN, type NatsLink, patiently } from './connect';
+import { CHECKPOINTS, LEDGER_SUBJECTS, PROGRESS, PROGRESS_SUBJECTS, RECORDS, SWEEP_SUBJECTS, SWEEPS } from './subjects';
 
 const HOUR = 3_600_000;
+const MONTH = 30 * 24 * HOUR;
 
 /**
  * Records: on disk, for ever, and no second one of a trial: at one message a subject and `discard: new` the server
  * refuses it (error 10077), long after a window of deduplication would have closed. Nobody may delete or purge.
  */
 const records: Partial<StreamConfig> = {
-  name: RECORDS,
-  subjects: [RECORD_SUBJECTS],
+  ...{ name: RECORDS, subjects: LEDGER_SUBJECTS },
   ...{ storage: StorageType.File, retention: RetentionPolicy.Limits, max_age: 0 },
   ...{ discard: DiscardPolicy.New, discard_new_per_subject: true, max_msgs_per_subject: 1 },
   ...{ deny_delete: true, deny_purge: true, allow_direct: true },
 };
 
+/** Sweeps: the last definition of each name. */
+const sweeps: Partial<StreamConfig> = {
+  ...{ name: SWEEPS, subjects: [SWEEP_SUBJECTS] },
+  ...{ storage: StorageType.File, retention: RetentionPolicy.Limits, max_age: 0 },
+  ...{ discard: DiscardPolicy.Old, max_msgs_per_subject: 1, allow_direct: true },
+};
+
 /** Progress: in memory, the last hour at most, old news making room for new: nothing may depend on it. */
 const progress: Partial<StreamConfig> = {
-  name: PROGRESS,
-  subjects: [PROGRESS_SUBJECTS],
+  ...{ name: PROGRESS, subjects: [PROGRESS_SUBJECTS] },
   ...{ storage: StorageType.Memory, retention: RetentionPolicy.Limits, discard: DiscardPolicy.Old },
   ...{ max_age: nanos(HOUR), max_msgs: 100_000, max_bytes: 64 * 2 ** 20 },
 };
 
-/** Makes the streams that are missing, and leaves those that are there as they are. */
-export async function ensureStreams(manager: JetStreamManager): Promise<void> {
-  const names = await manager.streams.names().next();
-  for (const config of [records, progress]) if (!names.includes(config.name!)) await manager.streams.add(config);
+/** Makes the streams and the bucket that are missing, and leaves those that are there as they are. */
+export async function ensureStreams(link: NatsLink): Promise<void> {
+  await patiently(link, 'making the streams', 0, async () => {
+    const manager = await link.connection.jetstreamManager({ checkAPI: false, timeout: ANSWER_WITHIN });
+    const names = await manager.streams.names().next();
+    for (const config of [records, sweeps, progress])
+      if (!names.includes(config.name!)) await manager.streams.add(config);
+    // A checkpoint of a lineage that nobody has gone on with for a month is worth less than its space.
+    await link.connection.jetstream().views.os(CHECKPOINTS, { ttl: nanos(MONTH), storage: StorageType.File });
+  });
 }

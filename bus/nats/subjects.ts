@@ -1,14 +1,27 @@
 /** Every name that NATS knows of this project. */
+import type { CheckpointName } from '../bus';
 
 export const RECORDS = 'RECORDS';
 export const PROGRESS = 'PROGRESS';
+export const SWEEPS = 'SWEEPS';
+/** A bucket of the object store. */
+export const CHECKPOINTS = 'prunesweep-checkpoints';
 
-/** One subject a trial, so that the stream can hold no second record of it. */
+/** One subject a trial, so that the stream can hold no second record of it; the same for what else may be said of one. */
 export const recordSubject = (trial: string) => `prunesweep.record.${trial}`;
-export const RECORD_SUBJECTS = recordSubject('*');
+export const failureSubject = (trial: string) => `prunesweep.failure.${trial}`;
+export const conflictSubject = (trial: string) => `prunesweep.conflict.${trial}`;
+export const LEDGER_SUBJECTS = [recordSubject('*'), failureSubject('*'), conflictSubject('*')];
 
 /** Where the server itself answers with a trial's record, without the work of a consumer. */
 export const recordRequest = (trial: string) => `$JS.API.DIRECT.GET.${RECORDS}.${recordSubject(trial)}`;
 
-export const progressSubject = (lineage: string) => `prunesweep.progress.${lineage}`;
-export const PROGRESS_SUBJECTS = progressSubject('*');
+export const progressSubject = (lineage: string) => `prunesweep.progress.lineage.${lineage}`;
+export const packSubject = (sweep: string, pack: string) => `prunesweep.progress.pack.${sweep}.${pack}`;
+export const PROGRESS_SUBJECTS = 'prunesweep.progress.>';
+
+/** A sweep's name is that of a Kubernetes object: it may have dots, but no wildcards or spaces. */
+export const sweepSubject = (name: string) => `prunesweep.sweep.${name}`;
+export const SWEEP_SUBJECTS = sweepSubject('>');
+
+export const checkpointKey = (lineage: string, name: CheckpointName) => `${lineage}/${name}`;

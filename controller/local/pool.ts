@@ -1,14 +1,20 @@
 /** Fans lineages out over worker threads; their records reach the ledger before they go on. */
 import { Worker } from 'node:worker_threads';
-import type { Progress } from '../../bus/bus';
+import type { Checkpoints, Progress } from '../../bus/bus';
 import type { Assignment, FromWorker, ToWorker } from '../../bus/messages';
 import type { TrialRecord } from '../../sweep/record';
+import type { Lineage, Trial } from '../../sweep/trial';
+import { CheckpointKeeper } from './keeper';
 
 export interface PoolEvents {
-  /** Makes the record durable before it returns. */
-  record(record: TrialRecord): void;
-  progress(progress: Progress, worker: number): void;
-  failed(trials: string[], reason: string): void;
+  /** Its lineage goes on when this resolves. */
+  record(record: TrialRecord): Promise<void>;
+  /** Resolves when every record that was handed over is durable. */
+  durable(): Promise<void>;
+  progress(progress: Progress): void;
+  failed(trials: string[], reason: string): Promise<void>;
+  /** Told of the lineages at work, when they change. */
+  atWork?(lineages: string[]): void;
   /** No further lineage is handed out once this is true. */
   stop(): boolean;
 }
@@ -26,59 +32,84 @@ class WorkerError extends Error {
 }
 
 /**
- * Works off the assignments, first come first served, and resolves when all workers are done.
+ * Works off the lineages, first come first served, and resolves when all is done and durable.
  * @param file the worker's program
  * @param dataOf what a worker (1 for the first) gets as its `workerData`
+ * @param isDone whether a trial needs no work
  */
 export async function runPool(
   file: string,
   workers: number,
-  assignments: readonly Assignment[],
+  lineages: readonly Lineage[],
+  isDone: (trial: Trial) => boolean,
   dataOf: (worker: number) => unknown,
+  checkpoints: Checkpoints,
   events: PoolEvents,
 ): Promise<void> {
-  const queue = [...assignments];
-  const count = Math.min(workers, assignments.length);
+  const queue = [...lineages];
+  const count = Math.min(workers, lineages.length);
   const threads: Worker[] = [];
+  const atWork = new Map<number, string>();
+  let giveUp: (error: unknown) => void = () => {};
+  const broken = new Promise<never>((_, reject) => {
+    giveUp = reject;
+  });
+  const keeper = new CheckpointKeeper(checkpoints, (error) => giveUp(error));
+
+  const nextAssignment = async (worker: number): Promise<Assignment | undefined> => {
+    const lineage = events.stop() ? undefined : queue.shift();
+    atWork.delete(worker);
+    if (lineage !== undefined) atWork.set(worker, lineage.id);
+    events.atWork?.([...atWork.values()]);
+    if (lineage === undefined) return undefined;
+    const done = lineage.chains.flat().filter(isDone);
+    return { lineage, done: done.map(({ id }) => id), checkpoints: await checkpoints.load(lineage.id) };
+  };
   const runWorker = (worker: number) =>
     new Promise<void>((resolve, reject) => {
       const thread = new Worker(file, { workerData: dataOf(worker) });
       threads.push(thread);
       const send = (message: ToWorker) => thread.postMessage(message);
-      const receive = (message: FromWorker): void => {
+      const receive = async (message: FromWorker): Promise<void> => {
         switch (message.kind) {
           case 'ready': {
-            const assignment = events.stop() ? undefined : queue.shift();
+            const assignment = await nextAssignment(worker);
             if (assignment === undefined) resolve();
             else send({ kind: 'assignment', assignment });
             break;
           }
           case 'record':
-            events.record(message.record);
+            await events.record(message.record);
             send({ kind: 'recorded', id: message.record.id });
             break;
           case 'progress':
-            events.progress(message.progress, worker);
+            events.progress(message.progress);
+            break;
+          case 'checkpoint':
+            keeper.save(message.lineage, message.name, message.bytes);
+            break;
+          case 'complete':
+            keeper.remove(message.lineage, () => events.durable());
             break;
           case 'failed':
-            events.failed(message.trials, message.reason);
+            await events.failed(message.trials, message.reason);
             break;
           case 'error':
-            reject(new WorkerError(message.name, message.message, message.exitCode));
+            throw new WorkerError(message.name, message.message, message.exitCode);
         }
       };
+      // One message after the other: what failed is known before its worker asks for more.
+      let received = Promise.resolve();
       thread.on('message', (message: FromWorker) => {
-        try {
-          receive(message);
-        } catch (error) {
-          reject(error);
-        }
+        received = received.then(() => receive(message)).catch(reject);
       });
       thread.on('error', reject);
       thread.on('exit', (code) => reject(new Error(`worker ${worker} ended with code ${code}`)));
     });
   try {
-    await Promise.all([...Array(count).keys()].map((index) => runWorker(index + 1)));
+    const all = Promise.all([...Array(count).keys()].map((index) => runWorker(index + 1)));
+    await Promise.race([all, broken]);
+    await Promise.race([Promise.all([events.durable(), keeper.drained()]), broken]);
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CheckpointStore, Progress } from '../../bus/bus';
+import type { CheckpointName, LineageCheckpoints, Progress } from '../../bus/bus';
 import { gridPoints, lineagesOf } from '../../sweep/grid';
 import type { TrialRecord } from '../../sweep/record';
 import { WasmEngine } from '../../trainer/engine/wasm';
@@ -28,14 +28,14 @@ const { spec } = sweepOf(
 );
 const [lineage] = lineagesOf(spec, shape);
 
-class MemoryCheckpoints implements CheckpointStore {
-  readonly files = new Map<string, Uint8Array>();
-  get = (key: string) => this.files.get(key);
-  put(key: string, bytes: Uint8Array) {
-    this.files.set(key, bytes.slice());
+class MemoryCheckpoints implements LineageCheckpoints {
+  readonly files = new Map<CheckpointName, Uint8Array>();
+  get = (name: CheckpointName) => this.files.get(name);
+  put(name: CheckpointName, bytes: Uint8Array) {
+    this.files.set(name, bytes.slice());
   }
-  remove(id: string) {
-    for (const key of this.files.keys()) if (key.startsWith(`${id}/`)) this.files.delete(key);
+  clear() {
+    this.files.clear();
   }
 }
 
@@ -44,7 +44,7 @@ class Killed extends Error {}
 /** Runs the lineage; `kill` is asked before each publication and at each epoch, and ends the run by throwing. */
 async function run(
   records: Map<string, TrialRecord>,
-  checkpoints: CheckpointStore,
+  checkpoints: LineageCheckpoints,
   options: { kill?: () => boolean; networks?: Map<string, Parameters> } = {},
 ) {
   const news: Progress[] = [];

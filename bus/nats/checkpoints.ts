@@ -1,0 +1,49 @@
+/** Checkpoints in the object store: each is there as a whole, with its digest, or not at all. */
+import { NatsError, type ObjectStore } from 'nats';
+import { CHECKPOINT_NAMES, type CheckpointName, type Checkpoints } from '../bus';
+import { ANSWER_WITHIN, type NatsLink, patiently } from './connect';
+import { CHECKPOINTS, checkpointKey } from './subjects';
+
+export class NatsCheckpoints implements Checkpoints {
+  private constructor(
+    private readonly link: NatsLink,
+    private readonly store: ObjectStore,
+  ) {}
+
+  static async open(link: NatsLink): Promise<NatsCheckpoints> {
+    const store = await patiently(link, 'the checkpoints', 0, () =>
+      link.connection.jetstream({ timeout: ANSWER_WITHIN }).views.os(CHECKPOINTS),
+    );
+    return new NatsCheckpoints(link, store);
+  }
+
+  async load(lineage: string): Promise<Map<CheckpointName, Uint8Array>> {
+    const found = new Map<CheckpointName, Uint8Array>();
+    for (const name of CHECKPOINT_NAMES) {
+      const what = `the checkpoint of lineage ${lineage.slice(0, 12)}`;
+      const bytes = await patiently(this.link, what, 0, () => this.store.getBlob(checkpointKey(lineage, name)));
+      if (bytes !== null) found.set(name, bytes);
+    }
+    return found;
+  }
+
+  async save(lineage: string, name: CheckpointName, bytes: Uint8Array): Promise<void> {
+    const what = `the checkpoint of lineage ${lineage.slice(0, 12)}`;
+    await patiently(this.link, what, bytes.length, () =>
+      this.store.putBlob({ name: checkpointKey(lineage, name) }, bytes),
+    );
+  }
+
+  async remove(lineage: string): Promise<void> {
+    for (const name of CHECKPOINT_NAMES)
+      await patiently(this.link, 'forgetting checkpoints', 0, () => this.deleteIfThere(checkpointKey(lineage, name)));
+  }
+
+  private async deleteIfThere(key: string): Promise<void> {
+    try {
+      if ((await this.store.info(key)) !== null) await this.store.delete(key);
+    } catch (error) {
+      if (!(error instanceof NatsError && error.code === '404')) throw error;
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** Trains what is missing of a sweep, or of a pack of it, with worker threads, and says how it goes. */
+import { existsSync } from 'node:fs';
+import type { Checkpoints, Failure, Progress } from '../bus/bus';
+import { runPool } from '../controller/local/pool';
+import { version } from '../package.json';
+import type { TrialRecord } from '../sweep/record';
+import type { SweepDefinition } from '../sweep/spec';
+import type { Lineage, Trial } from '../sweep/trial';
+import { loadDataset } from '../trainer/data/dataset';
+import { HAS_FUSED_MULTIPLY_ADD } from '../trainer/engine/wasm/machine';
+import { networkPath } from '../trainer/kept';
+import { dataSize, lineageSeconds } from '../trainer/work';
+import type { WorkerData } from '../trainer/worker';
+import { progressText, TimeLeft } from './progress';
+
+export interface Training {
+  definition: SweepDefinition;
+  lineages: readonly Lineage[];
+  /** At most. */
+  workers: number;
+  isRecorded(trial: Trial): boolean;
+  /** Folder for the networks of all trials, when they are kept. */
+  networks?: string;
+  checkpoints: Checkpoints;
+  status: { say(line: string): void; show(line: string): void };
+  /** Resolves when the record's lineage may go on. */
+  publish(record: TrialRecord): Promise<void>;
+  /** Resolves when all that was published is durable. */
+  durable(): Promise<void>;
+  fail(failure: Failure): Promise<void>;
+  progress(news: Progress): void;
+  atWork(lineages: string[]): void;
+}
+
+/** The longest lineages first, so that no worker ends long after the others. @returns how many trials failed */
+export async function train(training: Training): Promise<number> {
+  const { definition, lineages, networks, status } = training;
+  const { sweep, shape } = definition;
+  const recorded = new Set<string>();
+  for (const trial of lineages.flatMap(({ chains }) => chains.flat()))
+    if (training.isRecorded(trial)) recorded.add(trial.id);
+  const isDone = ({ id }: Trial) =>
+    recorded.has(id) && (networks === undefined || existsSync(networkPath(networks, id)));
+  const data = dataSize(shape, sweep.spec.dataset.validation);
+  const work = lineages
+    .map((lineage) => ({ lineage, seconds: lineageSeconds(lineage, isDone, data) }))
+    .filter(({ seconds }) => seconds > 0)
+    .sort((a, b) => b.seconds - a.seconds)
+    .map(({ lineage }) => lineage);
+  if (work.length === 0) return 0;
+
+  const total = new Set(lineages.flatMap(({ chains }) => chains.flat().map(({ id }) => id))).size;
+  const workers = Math.min(training.workers, work.length);
+  status.say(
+    `${sweep.metadata.name}: ${total} trials, ${recorded.size} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+  );
+  if (!HAS_FUSED_MULTIPLY_ADD)
+    status.say(
+      'This processor has no fused multiply-add. It is emulated, for the same records as elsewhere; training takes some 30 times as long.',
+    );
+  const images = loadDataset(sweep.spec.dataset);
+  const timeLeft = new TimeLeft(work, isDone, data, workers, performance.now() / 1000);
+  const failed = new Set<string>();
+  await runPool(
+    require.resolve('../trainer/worker'),
+    workers,
+    work,
+    isDone,
+    (worker): WorkerData => ({
+      ...{ worker, images },
+      ...(networks === undefined ? {} : { networks }),
+      versions: { prunesweep: version, node: process.versions.node },
+    }),
+    training.checkpoints,
+    {
+      record: async (record) => {
+        await training.publish(record);
+        recorded.add(record.id);
+        timeLeft.advance(record.id, 1, 1);
+      },
+      durable: training.durable,
+      progress: (news) => {
+        training.progress(news);
+        timeLeft.advance(news.trial ?? news.lineage, news.epoch / news.epochs, 1 / news.epochs);
+        const left = timeLeft.left(performance.now() / 1000);
+        status.show(progressText(news, { total, recorded: recorded.size }, left));
+      },
+      failed: async (trials, reason) => {
+        for (const trial of trials) {
+          failed.add(trial);
+          await training.fail({ trial, reason });
+        }
+        status.say(`${trials.length} trials failed (${trials.map((id) => id.slice(0, 12)).join(', ')}): ${reason}`);
+      },
+      atWork: training.atWork,
+      stop: () => failed.size > sweep.spec.maxFailedTrials,
+    },
+  );
+  return failed.size;
+}

@@ -1,0 +1,66 @@
+/** `prunesweep trainer`: one pack of a sweep, its records to NATS. */
+import type { NatsOptions } from '../bus/nats/connect';
+import { UsageError } from '../sweep/errors';
+import { gridSize, packOf } from '../sweep/grid';
+import { openLine } from './line';
+import { log } from './log';
+import { loadSweep } from './sweepfile';
+import { train } from './train';
+
+export interface TrainerOptions {
+  sweep: string;
+  pack: number;
+  workers: number;
+  nats: NatsOptions;
+}
+
+const SECONDS_BETWEEN_LINES = 5;
+/** How long a trainer that is asked to end takes to make what is under way durable. */
+const GRACE_MILLISECONDS = 5000;
+
+/** @returns the exit code: 0 when every trial of the pack is recorded, 1 when some failed */
+export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptions): Promise<number> {
+  const logger = log('trainer');
+  const definition = loadSweep(file);
+  const { sweep, shape } = definition;
+  const lineages = packOf(sweep.spec, shape, pack);
+  const { packs } = gridSize(sweep.spec, shape);
+  if (lineages.length === 0)
+    throw new UsageError(`--pack: ${pack} is not a pack of ${sweep.metadata.name}; give 0 to ${packs - 1}`);
+  const say = (line: string) => logger.info(line);
+  const line = await openLine(nats, definition, `pack-${pack}`, (text) => logger.warn(text));
+  const stop = (signal: 'SIGINT' | 'SIGTERM') => {
+    say(`ended by ${signal}; every acknowledged record is kept, and the same command goes on from the last checkpoint`);
+    const exit = () => process.exit(signal === 'SIGINT' ? 130 : 143);
+    setTimeout(exit, GRACE_MILLISECONDS);
+    void line.queue
+      .drained()
+      .then(() => line.close())
+      .finally(exit);
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  const trials = lineages.flatMap(({ chains }) => chains.flat().map(({ id }) => id));
+  const recorded = await line.ledger.recorded([...new Set(trials)]);
+  let lastLine = 0;
+  const failed = await train({
+    ...{ definition, lineages, workers, checkpoints: line.checkpoints },
+    isRecorded: ({ id }) => recorded.has(id),
+    status: {
+      say,
+      show: (text) => {
+        const now = performance.now() / 1000;
+        if (lastLine > 0 && now - lastLine < SECONDS_BETWEEN_LINES) return;
+        lastLine = now;
+        say(text);
+      },
+    },
+    publish: (record) => line.queue.publish(record),
+    durable: () => line.queue.drained(),
+    fail: (failure) => line.ledger.fail(failure),
+    progress: (news) => line.news.progress(news),
+    atWork: (ids) => line.announce(ids),
+  }).finally(() => line.close());
+  say(`pack ${pack}: ${failed === 0 ? 'every trial is recorded' : `${failed} trials failed`}`);
+  return failed === 0 ? 0 : 1;
+}

@@ -1,0 +1,85 @@
+/** From anything to a record, or to why it is none. Records outlive the program that wrote them. */
+import Ajv, { type ValidateFunction } from 'ajv';
+import { trialId } from './ids';
+import { type TrialRecord, VERSION_1 } from './record';
+
+const count = { type: 'integer', minimum: 0 };
+const number = { type: 'number' };
+const text = { type: 'string' };
+const listOf = (items: object) => ({ type: 'array', items });
+const exactly = (properties: Record<string, object>, optional: readonly string[] = []) => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+  additionalProperties: false,
+});
+
+const evaluation = exactly({ correct: count, images: count, loss: number });
+const histogram = exactly({ limit: number, counts: listOf(count) });
+const trial = exactly({
+  dataset: text,
+  validation: count,
+  hiddenWidths: listOf(count),
+  training: exactly({
+    ...{ epochs: count, batchSize: count, optimizer: text },
+    ...{ learningRate: number, momentum: number, l1: number, l2: number },
+  }),
+  seed: count,
+  recipe: exactly({ criterion: text, scope: text, recovery: text, schedule: text }),
+  retraining: { anyOf: [{ type: 'null' }, exactly({ epochs: count, learningRateFactor: number })] },
+  remainingWeights: count,
+  parent: { type: ['string', 'null'] },
+});
+
+/** What a record of each version is. A version that was ever published stays here. */
+const SCHEMAS: Record<number, object> = {
+  [VERSION_1]: exactly(
+    {
+      ...{ version: { const: VERSION_1 }, id: text, trial, engine: text },
+      ...{ remainingByLayer: listOf(count), thresholdByLayer: listOf(number) },
+      ...{ test: evaluation, validation: evaluation, testCorrectWithoutRelu: listOf(count) },
+      ...{ activeProbe: listOf(count), activeMean: listOf(number), flopFraction: number },
+      histograms: exactly({ all: histogram, layers: listOf(histogram) }),
+      cost: exactly({
+        ...{ trainingSeconds: number, evaluationSeconds: number, worker: count, host: text },
+        versions: { type: 'object', additionalProperties: text },
+      }),
+    },
+    ['validation'],
+  ),
+};
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+const VALIDATORS = new Map<unknown, ValidateFunction>(
+  Object.entries(SCHEMAS).map(([version, schema]) => [Number(version), ajv.compile(schema)]),
+);
+
+export class OtherVersion extends Error {}
+
+/** @throws OtherVersion, or Error that says why it is no record */
+export function readRecord(value: unknown): TrialRecord {
+  const { version } = (value ?? {}) as { version?: unknown };
+  if (version === undefined) throw new Error('not a record: it has no version');
+  const validate = VALIDATORS.get(version);
+  if (validate === undefined)
+    throw new OtherVersion(
+      `a record of version ${JSON.stringify(version)}, this program reads ${[...VALIDATORS.keys()].join(', ')}`,
+    );
+  if (!validate(value)) throw new Error(`not a record: ${ajv.errorsText(validate.errors, { dataVar: 'it' })}`);
+  const record = value as TrialRecord;
+  if (trialId(record.trial) !== record.id) throw new Error(`its trial id ${record.id} is not that of its trial`);
+  checkMeaning(record);
+  return record;
+}
+
+/** What no schema can say: a count a layer, counts that add up, and no more right answers than images. */
+function checkMeaning({ trial, remainingByLayer, testCorrectWithoutRelu, test, validation }: TrialRecord): void {
+  const hidden = trial.hiddenWidths.length;
+  if (remainingByLayer.length !== hidden + 1 || testCorrectWithoutRelu.length !== hidden)
+    throw new Error(`not a record: its lists are not those of a network with ${hidden} hidden layers`);
+  const remaining = remainingByLayer.reduce((sum, n) => sum + n, 0);
+  if (remaining !== trial.remainingWeights)
+    throw new Error(`not a record: ${remaining} weights are left, its trial leaves ${trial.remainingWeights}`);
+  for (const { correct, images } of [test, ...(validation === undefined ? [] : [validation])])
+    if (correct > images || images === 0) throw new Error(`not a record: ${correct} of ${images} images are correct`);
+}
