@@ -3,6 +3,7 @@
 import './cli/node';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { NatsOptions } from './bus/nats/connect';
+import { type AggregatorOptions, aggregator } from './cli/aggregator';
 import { fields } from './cli/fields';
 import { plan } from './cli/plan';
 import { type RunOptions, run } from './cli/run';
@@ -123,6 +124,27 @@ while NATS is slow or away up to 16 records wait in memory, each holding trainin
   )
   .action(async (options: { sweep: string; pack: number; workers: number } & NatsFlags) => {
     process.exitCode = await trainer({ ...options, nats: natsOf(options.nats, options) });
+  });
+
+program
+  .command('aggregator')
+  .addOption(natsOption('--nats <url>', 'where records and progress come from').makeOptionMandatory())
+  .requiredOption('--store <dir>', 'folder of the store, sweeps.duckdb; it can be deleted, and is then made again')
+  .option('--http <address>', 'HOST:PORT to serve at; :PORT for every address of this machine', '127.0.0.1:8080')
+  .option('--sweep <file...>', 'sweep files to show; those that trainers work on are shown anyway')
+  .option('--creds <file>', CREDS)
+  .option('--ca <file>', CA)
+  .option('--cert <file>', CERT)
+  .option('--key <file>', KEY)
+  .description(
+    `Fold the records of all sweeps into their tables, and serve them over HTTP.
+
+Makes the streams in NATS that are missing. /openapi.json says what there is: sweeps and their status, tables as JSON, CSV,
+Markdown and LaTeX, trials, trials.parquet, live events, /metrics, /readyz. The store is a DuckDB file; whatever becomes of
+it, it is made again from the ledger.`,
+  )
+  .action(async (options: Omit<AggregatorOptions, 'sweep' | 'nats'> & { sweep?: string[] } & NatsFlags) => {
+    await aggregator({ ...options, sweep: options.sweep ?? [], nats: natsOf(options.nats, options) });
   });
 
 program

@@ -2,6 +2,7 @@
 import { accuracy } from '../sweep/cells';
 import type { GridPoint } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
+import type { RecipeSpec } from '../sweep/spec';
 
 type Value = string | number | readonly number[] | undefined;
 
@@ -58,8 +59,8 @@ const PENALTIES: readonly Column[] = [
 ];
 
 /** The columns of a sweep: those of every sweep, and l1 and l2 when some recipe sets its own. */
-export function columnsOf(points: readonly GridPoint[]): readonly Column[] {
-  const setsOwn = points.some(({ recipe }) => recipe.l1 !== undefined || recipe.l2 !== undefined);
+export function columnsOf(recipes: readonly RecipeSpec[]): readonly Column[] {
+  const setsOwn = recipes.some(({ l1, l2 }) => l1 !== undefined || l2 !== undefined);
   return setsOwn ? [...COLUMNS, ...PENALTIES] : COLUMNS;
 }
 
@@ -75,11 +76,13 @@ export function histogramColumns(layers: number): Column[] {
   });
 }
 
+export interface RecordedPoint {
+  point: GridPoint;
+  record: TrialRecord;
+}
+
 /** Points that have a record, each with its own, in the order of the grid. */
-export function recorded(
-  points: readonly GridPoint[],
-  records: ReadonlyMap<string, TrialRecord>,
-): { point: GridPoint; record: TrialRecord }[] {
+export function recorded(points: readonly GridPoint[], records: ReadonlyMap<string, TrialRecord>): RecordedPoint[] {
   return points.flatMap((point) => {
     const record = records.get(point.trial.id);
     return record === undefined ? [] : [{ point, record }];

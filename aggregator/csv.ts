@@ -2,7 +2,7 @@
 import type { Cell } from '../sweep/cells';
 import type { GridPoint } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
-import { columnsOf, recorded } from './columns';
+import { type Column, columnsOf, type RecordedPoint, recorded } from './columns';
 
 type Field = string | number | readonly number[] | undefined;
 
@@ -12,17 +12,19 @@ function csvField(value: Field): string {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+const csvRow = (row: readonly Field[]): string => `${row.map(csvField).join(',')}\n`;
 const csv = (header: readonly string[], rows: readonly (readonly Field[])[]): string =>
-  [header, ...rows].map((row) => `${row.map(csvField).join(',')}\n`).join('');
+  [header, ...rows].map(csvRow).join('');
+
+export const trialsCsvHeader = (columns: readonly Column[]): string => csvRow(columns.map(({ name }) => name));
+
+export const trialsCsvRows = (columns: readonly Column[], rows: readonly RecordedPoint[]): string =>
+  rows.map(({ point, record }) => csvRow(columns.map((column) => column.of(point, record)))).join('');
 
 /** One row a recorded trial. */
 export function trialsCsv(points: readonly GridPoint[], records: ReadonlyMap<string, TrialRecord>): string {
-  const columns = columnsOf(points);
-  const rows = recorded(points, records).map(({ point, record }) => columns.map((column) => column.of(point, record)));
-  return csv(
-    columns.map(({ name }) => name),
-    rows,
-  );
+  const columns = columnsOf(points.map(({ recipe }) => recipe));
+  return trialsCsvHeader(columns) + trialsCsvRows(columns, recorded(points, records));
 }
 
 /** What differs from run to run. Versions as `name version`, joined by `;`. */

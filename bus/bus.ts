@@ -28,6 +28,15 @@ export interface PackNews {
   lineages: string[];
 }
 
+/** A definition of a sweep and where it is from. */
+export interface PublishedSweep {
+  definition: SweepDefinition;
+  /** A person or the controller said so, or a trainer brought it along. */
+  by: 'owner' | 'trainer';
+  /** In ms since 1970. */
+  since: number;
+}
+
 /** Why a trial can have no record: its network diverged. */
 export interface Failure {
   trial: string;
@@ -75,8 +84,8 @@ export interface LedgerPosition {
 export interface Ledger extends Pick<Bus, 'publish'> {
   /** Those of the trials that have a record, with it. */
   recorded(trials: readonly string[]): Promise<Map<string, TrialRecord>>;
-  /** What comes after a sequence (0: everything), in order, and then each message as it is published. */
-  follow(after: number): AsyncIterable<LedgerMessage>;
+  /** What comes after a sequence (0: everything), in order, and then each message as it is published, until the signal. */
+  follow(after: number, signal?: AbortSignal): AsyncIterable<LedgerMessage>;
   /** @param sequence of the message whose stamp is asked for */
   position(sequence: number): Promise<LedgerPosition>;
   close(): void | Promise<void>;

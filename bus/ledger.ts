@@ -116,9 +116,14 @@ export class FileLedger implements Ledger {
     return new Map(there.map((trial) => [trial, this.records.get(trial)!]));
   }
 
-  async *follow(after: number): AsyncGenerator<LedgerMessage> {
+  async *follow(after: number, signal?: AbortSignal): AsyncGenerator<LedgerMessage> {
     for (let at = after; ; at++) {
-      while (at >= this.inOrder.length) await new Promise<void>((wake) => this.waiting.push(wake));
+      while (at >= this.inOrder.length && signal?.aborted !== true)
+        await new Promise<void>((wake) => {
+          this.waiting.push(wake);
+          signal?.addEventListener('abort', () => wake());
+        });
+      if (signal?.aborted === true) return;
       const record = this.inOrder[at]!;
       yield { sequence: at + 1, stamp: record.id, entry: { kind: 'record', record, text: JSON.stringify(record) } };
     }

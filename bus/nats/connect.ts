@@ -18,6 +18,8 @@ export interface NatsLink {
   connection: NatsConnection;
   /** Told what is waited for. */
   say(line: string): void;
+  /** Calls back whenever the connection is lost: what was known of the server may no longer be so. */
+  onLost(listener: () => void): void;
 }
 
 const OLDEST = { major: 2, minor: 11 };
@@ -39,8 +41,9 @@ export async function connectNats(options: NatsOptions, name: string, say: (line
     try {
       const connection = await connect({ servers, ...rest, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 });
       await requireVersion(connection, where);
-      void tellStatus(connection, say);
-      return { connection, say };
+      const listeners: (() => void)[] = [];
+      void tellStatus(connection, say, listeners);
+      return { connection, say, onLost: (listener) => listeners.push(listener) };
     } catch (error) {
       const { code, message } = error as { code?: string; message: string };
       if (!AWAY.includes(code ?? '')) throw refusal(error, where);
@@ -119,9 +122,16 @@ function refusal(error: unknown, where: string): unknown {
   return error;
 }
 
-async function tellStatus(connection: NatsConnection, say: (line: string) => void): Promise<void> {
+async function tellStatus(
+  connection: NatsConnection,
+  say: (line: string) => void,
+  lost: readonly (() => void)[],
+): Promise<void> {
   for await (const { type, data } of connection.status()) {
-    if (type === 'disconnect') say(`NATS at ${String(data)} is away; waiting for it`);
+    if (type === 'disconnect') {
+      for (const listener of lost) listener();
+      say(`NATS at ${String(data)} is away; waiting for it`);
+    }
     if (type === 'reconnect') say(`NATS at ${String(data)} is back`);
   }
 }

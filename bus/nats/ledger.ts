@@ -91,13 +91,17 @@ export class NatsLedger implements Ledger {
     );
   }
 
-  async *follow(after: number): AsyncGenerator<LedgerMessage> {
+  async *follow(after: number, signal?: AbortSignal): AsyncGenerator<LedgerMessage> {
     const consumer = await this.stream.consumers.get(RECORDS, { opt_start_seq: after + 1 });
     const messages = await consumer.consume({ max_messages: AHEAD });
+    const stop = () => void messages.close();
+    signal?.addEventListener('abort', stop);
+    if (signal?.aborted === true) stop();
     try {
       for await (const message of messages)
         yield { sequence: message.seq, stamp: String(message.info.timestampNanos), entry: entryOf(message) };
     } finally {
+      signal?.removeEventListener('abort', stop);
       await messages.close();
     }
   }

@@ -3,9 +3,12 @@ import { DeliverPolicy, type NatsConnection } from 'nats';
 import { decodeDefinition, encodeDefinition } from '../../sweep/definition';
 import type { PackNews, Progress } from '../bus';
 import type { NatsLink } from './connect';
-import { PROGRESS, packSubject, progressSubject } from './subjects';
+import { PROGRESS, PROGRESS_SUBJECTS, packSubject, progressSubject } from './subjects';
 
 export type News = { kind: 'progress'; progress: Progress } | { kind: 'pack'; pack: PackNews };
+
+/** News, and whether it was said before the follower came. */
+export type HeardNews = News & { isOld: boolean };
 
 export class NatsNews {
   private readonly connection: NatsConnection;
@@ -29,15 +32,22 @@ export class NatsNews {
     if (!this.connection.isClosed()) this.connection.publish(subject, text);
   }
 
-  /** The last news of each lineage and pack, and then all that come. What is no news is passed over. */
-  async *follow(): AsyncGenerator<News> {
-    const consumer = await this.connection.jetstream().consumers.get(PROGRESS, {
-      deliver_policy: DeliverPolicy.LastPerSubject,
-      filterSubjects: ['prunesweep.progress.>'],
-    });
-    for await (const message of await consumer.consume()) {
+  /** The last news of each lineage and pack, and then all that come, until the signal. What is no news is passed over. */
+  async *follow(signal: AbortSignal): AsyncGenerator<HeardNews> {
+    const manager = await this.connection.jetstreamManager({ checkAPI: false });
+    // By the server's clock, as the messages' times are.
+    const { ts = new Date().toISOString() } = await manager.streams.info(PROGRESS);
+    const began = 1_000_000 * Date.parse(ts);
+    const consumer = await this.connection
+      .jetstream()
+      .consumers.get(PROGRESS, { deliver_policy: DeliverPolicy.LastPerSubject, filterSubjects: [PROGRESS_SUBJECTS] });
+    const messages = await consumer.consume();
+    const stop = () => void messages.close();
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    for await (const message of messages) {
       const news = parseNews(message.string());
-      if (news !== undefined) yield news;
+      if (news !== undefined) yield { ...news, isOld: message.info.timestampNanos < began };
     }
   }
 }

@@ -1,0 +1,342 @@
+/** Folds the ledger into the store and the boards, and knows how true they are at any moment. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Ledger, LedgerMessage, PublishedSweep } from '../bus/bus';
+import type { HeardNews } from '../bus/nats/news';
+import { encodeDefinition } from '../sweep/definition';
+import { DiskError, UsageError } from '../sweep/errors';
+import { Board } from './board';
+import { Live } from './live';
+import { Store, StoreDamaged } from './store';
+import { supersedes } from './sweeps';
+
+/** Where it all comes from. */
+export interface Sources {
+  ledger: Ledger;
+  news: { follow(signal: AbortSignal): AsyncIterable<HeardNews> };
+  sweeps: { follow(signal: AbortSignal): AsyncIterable<PublishedSweep>; publish(sweep: PublishedSweep): Promise<void> };
+  /** Makes what is missing at the other side; called whenever the connection was made. */
+  prepare(): Promise<void>;
+  /** Calls back whenever what was known of the ledger's end may no longer be so. */
+  onLost(listener: () => void): void;
+}
+
+/** Told what happens, and what is wrong. */
+export interface Log {
+  info(line: string): void;
+  warn(line: string): void;
+}
+
+/** Messages that are taken in at once, and how long the first of them waits for others, in ms. */
+const [BATCH, GATHER] = [2000, 50];
+const MILLISECONDS_BETWEEN_CHECKS = 1000;
+const MILLISECONDS_BEFORE_ANOTHER_TRY = 500;
+
+const seconds = () => performance.now() / 1000;
+
+export interface Readiness {
+  /** Everything that was in the ledger when it was last found is in the table. */
+  isReady: boolean;
+  reason: string;
+  /** Places of the ledger: folded, and the last one given out, when that is known. */
+  folded: number;
+  last?: number;
+}
+
+export class Aggregator {
+  readonly live = new Live();
+  readonly boards = new Map<string, Board>();
+  /** Messages taken in by this process. */
+  folded = 0;
+  rebuilds = 0;
+  private readonly stopped = new AbortController();
+  /** Ends when the connection is lost, since no consumer is sure to survive its server. */
+  private episode = new AbortController();
+  /** The ledger's end, once it was asked for since the connection was last made. */
+  private ledgerEnd: number | undefined;
+  /** The end that must be reached before the table may be believed; undefined until it is known. */
+  private target: number | undefined;
+  private hasCaughtUp = false;
+  private batch: LedgerMessage[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private taking: Promise<void> = Promise.resolve();
+  private failure: unknown;
+  private readonly adopting = new Set<string>();
+  private readonly listeners = new Set<() => void>();
+
+  private constructor(
+    private readonly sources: Sources,
+    private readonly folder: string,
+    private readonly log: Log,
+    private current: Store,
+  ) {
+    sources.onLost(() => this.doubt());
+  }
+
+  /** Opens the store in a folder; what it has is served from the first moment, and is not ready before it is compared. */
+  static async open(sources: Sources, folder: string, log: Log): Promise<Aggregator> {
+    const store = await Store.open(folder, (line) => log.warn(line));
+    const aggregator = new Aggregator(sources, folder, log, store);
+    for (const sweep of await aggregator.store.sweeps()) await aggregator.makeBoard(sweep);
+    return aggregator;
+  }
+
+  get store(): Store {
+    return this.current;
+  }
+
+  get readiness(): Readiness {
+    const { last: folded } = this.store.position;
+    const place = { folded, ...(this.ledgerEnd === undefined ? {} : { last: this.ledgerEnd }) };
+    if (this.ledgerEnd === undefined) return { isReady: false, reason: 'the ledger is away', ...place };
+    if (!this.hasCaughtUp)
+      return {
+        isReady: false,
+        reason: `${folded} of ${this.target} messages of the ledger are in the table`,
+        ...place,
+      };
+    return { isReady: true, reason: 'the table is what the ledger says', ...place };
+  }
+
+  /** @returns what takes the listener away again */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /**
+   * Works until it is stopped.
+   * @throws DiskError or UsageError when the store cannot be kept
+   */
+  async run(): Promise<void> {
+    await this.sources.prepare();
+    const loops = [this.followLedger(), this.watchLedger(), this.followSweeps(), this.followNews()];
+    try {
+      await Promise.all(loops);
+    } finally {
+      this.stop();
+      await Promise.allSettled(loops);
+      await this.taking.catch(() => {});
+      this.store.close();
+    }
+  }
+
+  stop(): void {
+    this.stopped.abort();
+    this.episode.abort();
+  }
+
+  /** Makes the store again from the ledger, since it is damaged. */
+  rebuild(error: StoreDamaged): void {
+    this.failure ??= error;
+    this.doubt();
+  }
+
+  private doubt(): void {
+    this.ledgerEnd = undefined;
+    this.target = undefined;
+    this.hasCaughtUp = false;
+    this.episode.abort();
+    if (!this.stopped.signal.aborted) this.episode = new AbortController();
+  }
+
+  /** Does it again and again until it is stopped; errors of NATS are said and waited out. */
+  private async forEver(what: string, action: () => Promise<void>): Promise<void> {
+    let said = '';
+    while (!this.stopped.signal.aborted)
+      try {
+        await action();
+      } catch (error) {
+        if (error instanceof DiskError || error instanceof UsageError) throw error;
+        const line = `${what}: ${(error as Error).message}; trying again`;
+        if (error instanceof StoreDamaged) this.rebuild(error);
+        else if (line !== said) this.log.warn(line);
+        said = line;
+        await this.pause(MILLISECONDS_BEFORE_ANOTHER_TRY);
+      }
+  }
+
+  private async pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.stopped.signal }).catch(() => {});
+  }
+
+  private followLedger(): Promise<void> {
+    return this.forEver('the ledger', async () => {
+      const { signal } = this.episode;
+      await this.dropBatch();
+      const { failure } = this;
+      this.failure = undefined;
+      if (failure instanceof StoreDamaged) await this.makeAgain(`the store is damaged (${failure.message})`);
+      else if (failure !== undefined) throw failure;
+      await this.sources.prepare();
+      await this.compare();
+      for await (const message of this.sources.ledger.follow(this.store.position.last, signal))
+        await this.take(message);
+    });
+  }
+
+  /** Whether the store is a fold of this ledger, and how far; if it is not it is made again. */
+  private async compare(): Promise<void> {
+    const { store } = this;
+    const { ledger, last, stamp } = await this.sources.ledger.position(store.position.last);
+    const mine = store.position;
+    const isEmpty = mine.last === 0;
+    if (isEmpty && mine.ledger !== ledger) await store.begin(ledger);
+    else if (mine.ledger !== ledger)
+      await this.makeAgain(`this is another ledger: the store's was made ${mine.ledger}, this one ${ledger}`);
+    else if (last < mine.last)
+      await this.makeAgain(
+        `the ledger went back from message ${mine.last} to ${last}, as after NATS was brought back from a copy: what came between is lost there, and its trials must be run again`,
+      );
+    else if (!isEmpty && stamp !== mine.stamp)
+      await this.makeAgain(
+        `message ${mine.last} of the ledger is another than it was, as after NATS was brought back from a copy: trials whose records are lost must be run again`,
+      );
+    if (this.store.position.ledger === '') await this.store.begin(ledger);
+    this.ledgerEnd = last;
+    this.target ??= last;
+    this.noteProgress();
+  }
+
+  private watchLedger(): Promise<void> {
+    return this.forEver('the end of the ledger', async () => {
+      await this.pause(MILLISECONDS_BETWEEN_CHECKS);
+      // Before the first comparison there is nothing to watch.
+      if (this.target === undefined) return;
+      const { last: folded, stamp: known } = this.store.position;
+      const { ledger, last, stamp } = await this.sources.ledger.position(folded);
+      const isSame = ledger === this.store.position.ledger && last >= folded && (folded === 0 || stamp === known);
+      if (!isSame) this.doubt();
+      else if (this.target !== undefined) this.ledgerEnd = last;
+    });
+  }
+
+  private async take(message: LedgerMessage): Promise<void> {
+    this.batch.push(message);
+    if (this.batch.length >= BATCH) {
+      const before = this.taking;
+      this.takeBatch();
+      // One batch is written while the next is read, and no more: memory stays bounded.
+      await before;
+    } else this.timer ??= setTimeout(() => this.takeBatch(), GATHER);
+  }
+
+  private takeBatch(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const { batch, store } = this;
+    this.batch = [];
+    this.inTurn(async () => {
+      const after = store.position.last;
+      const fresh = batch.filter(({ sequence }) => sequence > after);
+      if (fresh.length === 0 || this.failure !== undefined || store !== this.store) return;
+      const facts = await store.append(fresh);
+      this.folded += fresh.length;
+      for (const fact of facts) {
+        const board = this.boards.get(fact.sweep);
+        board?.note(fact);
+        if (this.hasCaughtUp && fact.kind === 'record') board?.tick(seconds());
+      }
+      this.noteProgress();
+    }).catch((error) => {
+      this.failure ??= error;
+      this.doubt();
+    });
+  }
+
+  /** Whatever changes the store and the boards does so one after the other. */
+  private inTurn(action: () => Promise<void>): Promise<void> {
+    const mine = this.taking.then(action);
+    this.taking = mine.catch(() => {});
+    return mine;
+  }
+
+  private async dropBatch(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    await this.taking;
+    this.batch = [];
+  }
+
+  private noteProgress(): void {
+    const { last } = this.store.position;
+    if (this.ledgerEnd !== undefined) this.ledgerEnd = Math.max(this.ledgerEnd, last);
+    if (this.target !== undefined && last >= this.target) this.hasCaughtUp = true;
+    for (const listener of this.listeners) listener();
+  }
+
+  private async makeAgain(reason: string): Promise<void> {
+    this.log.warn(
+      `${reason}. The table is made again from the ledger; what the store held is kept beside it, as ....old`,
+    );
+    this.rebuilds++;
+    this.hasCaughtUp = false;
+    await this.inTurn(async () => {
+      const sweeps = [...this.boards.values()].map(({ published }) => published);
+      this.store.putAside();
+      this.current = await Store.open(this.folder, (line) => this.log.warn(line));
+      for (const sweep of sweeps) {
+        await this.store.putSweep(sweep);
+        await this.makeBoard(sweep);
+      }
+    });
+  }
+
+  private async makeBoard(published: PublishedSweep): Promise<void> {
+    const { name } = published.definition.sweep.metadata;
+    const { places, facts } = await this.store.board(name);
+    const board = new Board(published, places);
+    for (const fact of facts) board.note(fact);
+    this.boards.set(name, board);
+  }
+
+  private followSweeps(): Promise<void> {
+    return this.forEver('the sweeps', async () => {
+      const { signal } = this.episode;
+      for await (const sweep of this.sources.sweeps.follow(signal)) await this.learn(sweep);
+    });
+  }
+
+  private async learn(sweep: PublishedSweep): Promise<void> {
+    const { definition } = sweep;
+    const { name } = definition.sweep.metadata;
+    const known = this.boards.get(name)?.published;
+    this.adopting.delete(name);
+    if (!supersedes(known, sweep)) return;
+    if (known !== undefined && encodeDefinition(known.definition) === encodeDefinition(definition)) {
+      Object.assign(known, { by: sweep.by, since: sweep.since });
+      return;
+    }
+    await this.inTurn(async () => {
+      await this.store.putSweep(sweep);
+      await this.makeBoard(sweep);
+    });
+    this.log.info(
+      `${known === undefined ? 'sweep' : 'changed sweep'} ${name}: ${this.boards.get(name)!.counts.total} trials`,
+    );
+    this.noteProgress();
+  }
+
+  private followNews(): Promise<void> {
+    return this.forEver('the news', async () => {
+      const { signal } = this.episode;
+      for await (const news of this.sources.news.follow(signal)) {
+        if (news.kind === 'progress') this.live.hearProgress(news.progress);
+        else {
+          if (!news.isOld) this.live.hearPack(news.pack, seconds());
+          await this.adopt({ definition: news.pack.definition, by: 'trainer', since: news.pack.since });
+        }
+        for (const listener of this.listeners) listener();
+      }
+    });
+  }
+
+  /** A sweep that a trainer brings along is one that nobody spoke of before, or a later one of its kind. */
+  private async adopt(offered: PublishedSweep): Promise<void> {
+    const { name } = offered.definition.sweep.metadata;
+    const known = this.boards.get(name)?.published;
+    if (!supersedes(known, offered) || this.adopting.has(name)) return;
+    if (known !== undefined && encodeDefinition(known.definition) === encodeDefinition(offered.definition)) return;
+    this.adopting.add(name);
+    await this.sources.sweeps.publish(offered);
+  }
+}

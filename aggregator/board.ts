@@ -1,0 +1,96 @@
+/** One sweep as it stands, in memory: the cells, and how far it is. */
+import type { PublishedSweep } from '../bus/bus';
+import { type Cell, type CellPlace, fillCells } from '../sweep/cells';
+import type { Fact } from './store';
+import { type Axes, axesOf } from './table';
+
+/** Of so many records that came last the times are kept, to tell how fast they come. */
+const TIMES = 64;
+
+export interface Counts {
+  total: number;
+  recorded: number;
+  /** Without a record, and known to have none. */
+  failed: number;
+  missing: number;
+}
+
+export class Board {
+  readonly axes: Axes;
+  /** By place of the grid; NaN for what is not recorded. */
+  private readonly accuracies: Float64Array;
+  private readonly failures = new Set<number>();
+  /** Trials that were measured twice with different results. */
+  readonly conflicts = new Set<string>();
+  private recorded = 0;
+  /** Changes with every change. */
+  version = 0;
+  private cached: { version: number; cells: Cell[] } | undefined;
+  private readonly times: number[] = [];
+
+  constructor(
+    readonly published: PublishedSweep,
+    private readonly places: readonly CellPlace[],
+  ) {
+    const { sweep, shape } = published.definition;
+    this.axes = axesOf(sweep.spec, shape);
+    this.accuracies = new Float64Array(places.reduce((sum, { points }) => sum + points.length, 0)).fill(Number.NaN);
+  }
+
+  note({ kind, point, trial, accuracy }: Fact): void {
+    if (kind === 'failure') this.failures.add(point);
+    if (kind === 'conflict') this.conflicts.add(trial);
+    if (kind === 'record') {
+      if (Number.isNaN(this.accuracies[point])) this.recorded++;
+      this.accuracies[point] = accuracy!;
+    }
+    this.version++;
+  }
+
+  /** @param now in seconds, when a record came that was not there before */
+  tick(now: number): void {
+    this.times.push(now);
+    if (this.times.length > TIMES) this.times.shift();
+  }
+
+  get counts(): Counts {
+    const total = this.accuracies.length;
+    let failed = 0;
+    for (const point of this.failures) if (Number.isNaN(this.accuracies[point])) failed++;
+    return { total, recorded: this.recorded, failed, missing: total - this.recorded - failed };
+  }
+
+  /** Seconds that the missing trials take at the pace of the last ones; undefined before there is a pace. */
+  timeLeft(now: number): number | undefined {
+    const { missing } = this.counts;
+    const [first] = this.times;
+    if (first === undefined || this.times.length < 2 || now <= first) return undefined;
+    return (missing * (now - first)) / (this.times.length - 1);
+  }
+
+  get cells(): Cell[] {
+    if (this.cached?.version !== this.version) {
+      const accuracyAt = (point: number) => {
+        const accuracy = this.accuracies[point]!;
+        return Number.isNaN(accuracy) ? undefined : accuracy;
+      };
+      this.cached = { version: this.version, cells: fillCells(this.places, accuracyAt) };
+    }
+    return this.cached.cells;
+  }
+
+  /** Of the cells at the smallest count that has a mean, the best. */
+  get best(): Cell | undefined {
+    const measured = this.cells.filter(({ mean }) => mean !== undefined);
+    const least = measured.reduce(
+      (smallest, cell) => Math.min(smallest, cell.remainingWeights),
+      Number.POSITIVE_INFINITY,
+    );
+    return measured
+      .filter(({ remainingWeights }) => remainingWeights === least)
+      .reduce<Cell | undefined>(
+        (best, cell) => (best === undefined || cell.mean! > best.mean! ? cell : best),
+        undefined,
+      );
+  }
+}

@@ -1,0 +1,80 @@
+/** Live events of a sweep (server-sent events), without a gap for who comes back with the last id. */
+import type { Aggregator } from '../aggregator';
+import type { ToldFact } from '../store';
+import { statusOf } from './status';
+
+/** Facts that are read at once, the least time between two looks, and the most between two signs of life, in ms. */
+const [AT_ONCE, REST, SIGN_OF_LIFE] = [500, 250, 15_000];
+
+const event = (kind: string, data: unknown, id?: string) =>
+  `${id === undefined ? '' : `id: ${id}\n`}event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+
+/**
+ * An id is the store's and a place of the ledger: after the store was made again, places mean other things, and all is
+ * told from the start.
+ */
+export function placeAfter(lastId: string | undefined, store: string): number {
+  const [id, sequence] = (lastId ?? '').split('-');
+  return id === store && /^\d+$/.test(sequence ?? '') ? Number(sequence) : 0;
+}
+
+const told = ({ kind, sequence, ...fact }: ToldFact, store: string) => event(kind, fact, `${store}-${sequence}`);
+
+/**
+ * `record`, `failure` and `conflict` once each, in the order of the ledger; `status` and `progress` when they change.
+ * A `reset` says that what was told before is void.
+ */
+export async function* events(
+  aggregator: Aggregator,
+  name: string,
+  lastId: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  let wake = () => {};
+  const stopListening = aggregator.onChange(() => wake());
+  signal.addEventListener('abort', () => wake());
+  try {
+    let store = aggregator.store.id;
+    let place = placeAfter(lastId, store);
+    if (lastId !== undefined && place === 0 && lastId !== `${store}-0`) yield event('reset', {});
+    let lastStatus = '';
+    const lastProgress = new Map<string, string>();
+    while (!signal.aborted) {
+      const board = aggregator.boards.get(name);
+      if (board === undefined) return;
+      if (store !== aggregator.store.id) {
+        store = aggregator.store.id;
+        place = 0;
+        yield event('reset', {});
+      }
+      let text = '';
+      const facts = await aggregator.store.factsAfter(name, place, AT_ONCE);
+      for (const fact of facts) text += told(fact, store);
+      place = facts.at(-1)?.sequence ?? place;
+      const { atWork, ...status } = statusOf(aggregator, board);
+      const statusText = JSON.stringify({ ...status, timeLeftSeconds: null });
+      if (statusText !== lastStatus) text += event('status', status);
+      lastStatus = statusText;
+      for (const { lineage, pack, progress } of atWork) {
+        const progressText = JSON.stringify(progress);
+        if (progress !== undefined && lastProgress.get(lineage) !== progressText)
+          text += event('progress', { pack, ...progress });
+        if (progress !== undefined) lastProgress.set(lineage, progressText);
+      }
+      if (text !== '') yield text;
+      if (facts.length === AT_ONCE) continue;
+      const changed = await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), SIGN_OF_LIFE);
+        wake = () => {
+          clearTimeout(timer);
+          resolve(true);
+        };
+        if (signal.aborted) wake();
+      });
+      if (!changed) yield ': still here\n\n';
+      else await new Promise((done) => setTimeout(done, REST));
+    }
+  } finally {
+    stopListening();
+  }
+}

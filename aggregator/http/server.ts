@@ -1,0 +1,265 @@
+/** The API: what the aggregator knows, over HTTP. */
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import etag from '@fastify/etag';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
+import { sweepYaml } from '../../sweep/accept';
+import type { TrialRecord } from '../../sweep/record';
+import type { Aggregator } from '../aggregator';
+import type { Board } from '../board';
+import { columnsOf, type RecordedPoint } from '../columns';
+import { tableCsv, trialsCsvHeader, trialsCsvRows } from '../csv';
+import { GROUP_ROWS, mostLayers, TrialsParquet } from '../parquet';
+import { StoreDamaged, type TrialFilter, type TrialRow } from '../store';
+import { tableJson, tableLatex, tableMarkdown } from '../table';
+import { events } from './events';
+import { metricsOf } from './metrics';
+import { ERROR, FILTER, NAME, ONE_TRIAL, PAGE, QUARANTINE, STATUS, TRIALS } from './shapes';
+import { statusOf } from './status';
+
+const TABLES: Record<string, { type: string; render(board: Board): string }> = {
+  json: { type: 'application/json; charset=utf-8', render: ({ cells }) => tableJson(cells) },
+  csv: { type: 'text/csv; charset=utf-8', render: ({ cells }) => tableCsv(cells) },
+  md: { type: 'text/markdown; charset=utf-8', render: ({ cells, axes }) => tableMarkdown(cells, axes) },
+  tex: { type: 'text/plain; charset=utf-8', render: ({ cells, axes }) => tableLatex(cells, axes) },
+};
+
+class NotFound extends Error {
+  readonly statusCode = 404;
+}
+
+type Named = { Params: { name: string } };
+
+export async function apiOf(
+  aggregator: Aggregator,
+  version: string,
+  logger: FastifyBaseLogger,
+): Promise<FastifyInstance> {
+  const server = fastify({
+    loggerInstance: logger,
+    // A dashboard asks many times a minute; what went wrong is logged all the same.
+    logController: new LogController({ disableRequestLogging: true }),
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+  });
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'prunesweep', version, description: 'Sweeps, their tables and trials, as the ledger has them.' },
+    },
+  });
+  await server.register(etag);
+  server.setErrorHandler((error: Error & { statusCode?: number; validation?: unknown }, _, reply) => {
+    if (error instanceof StoreDamaged) {
+      aggregator.rebuild(error);
+      return reply.code(503).send({ error: `the store is damaged and is made again: ${error.message}` });
+    }
+    const code = error.statusCode ?? 500;
+    if (code >= 500) logger.error(error);
+    return reply.code(code).send({ error: error.message });
+  });
+  server.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ error: `${request.url}: there is no such page; /openapi.json says what there is` }),
+  );
+
+  const boardOf = (name: string): Board => {
+    const board = aggregator.boards.get(name);
+    if (board !== undefined) return board;
+    const known = [...aggregator.boards.keys()].sort();
+    throw new NotFound(
+      `${name}: there is no such sweep; ${known.length === 0 ? 'there is none yet' : `there are ${known.slice(0, 20).join(', ')}`}`,
+    );
+  };
+  sweepRoutes(server, aggregator, boardOf);
+  trialRoutes(server, aggregator, boardOf);
+  plainRoutes(server, aggregator);
+  return server;
+}
+
+function sweepRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (name: string) => Board): void {
+  server.get(
+    '/api/sweeps',
+    { schema: { summary: 'All sweeps, each with its status', response: { 200: { type: 'array', items: STATUS } } } },
+    () =>
+      [...aggregator.boards.values()]
+        .map((board) => statusOf(aggregator, board))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+  );
+  server.get<Named>(
+    '/api/sweeps/:name',
+    { schema: { summary: 'How far a sweep is', params: NAME, response: { 200: STATUS, 404: ERROR } } },
+    ({ params }) => statusOf(aggregator, boardOf(params.name)),
+  );
+  server.get<Named>(
+    '/api/sweeps/:name/sweep.yaml',
+    { schema: { summary: 'The sweep as accepted', params: NAME } },
+    ({ params }, reply) =>
+      reply.type('application/yaml; charset=utf-8').send(sweepYaml(boardOf(params.name).published.definition.sweep)),
+  );
+  for (const [format, { type, render }] of Object.entries(TABLES)) {
+    const cache = new WeakMap<Board, { version: number; text: string; etag: string }>();
+    server.get<Named>(
+      `/api/sweeps/:name/table.${format}`,
+      { schema: { summary: `The comparison table (${format})`, params: NAME } },
+      ({ params }, reply) => {
+        const board = boardOf(params.name);
+        let made = cache.get(board);
+        if (made?.version !== board.version) {
+          const text = render(board);
+          made = { version: board.version, text, etag: `"${createHash('sha256').update(text).digest('base64url')}"` };
+          cache.set(board, made);
+        }
+        return reply.type(type).header('etag', made.etag).header('cache-control', 'no-cache').send(made.text);
+      },
+    );
+  }
+  server.get<Named>(
+    '/api/sweeps/:name/events',
+    {
+      schema: {
+        summary: 'Live events (server-sent events)',
+        description:
+          'record, failure and conflict once each in the order of the ledger, from the one after Last-Event-ID or from the first; status and progress as they change; reset when what was told before is void.',
+        params: NAME,
+      },
+    },
+    (request, reply) => {
+      boardOf(request.params.name);
+      const ended = new AbortController();
+      request.raw.once('close', () => ended.abort());
+      reply.raw.once('close', () => ended.abort());
+      const lastId = request.headers['last-event-id'];
+      const stream = Readable.from(
+        events(aggregator, request.params.name, Array.isArray(lastId) ? lastId[0] : lastId, ended.signal),
+      );
+      return sendStream(reply, 'text/event-stream', stream);
+    },
+  );
+}
+
+function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (name: string) => Board): void {
+  server.get<Named & { Querystring: TrialFilter & { after: number; limit: number } }>(
+    '/api/sweeps/:name/trials',
+    {
+      schema: {
+        summary: 'The trials of a sweep in the order of its grid, page by page',
+        ...{ params: NAME, querystring: FILTER, response: { 200: TRIALS, 400: ERROR, 404: ERROR } },
+      },
+    },
+    async ({ params, query }) => {
+      boardOf(params.name);
+      const { after, limit, ...filter } = query;
+      const rows = await aggregator.store.trials(params.name, filter, after, limit + 1);
+      const page = rows.slice(0, limit);
+      return { trials: page.map(trialOf), next: rows.length > limit ? page.at(-1)!.point : null };
+    },
+  );
+  server.get<{ Params: { id: string } }>(
+    '/api/trials/:id',
+    {
+      schema: {
+        summary: 'A trial, whatever sweeps it is in: its record, or why it has none',
+        params: { type: 'object', properties: { id: { type: 'string' } } },
+        response: { 200: ONE_TRIAL, 404: ERROR },
+      },
+    },
+    async ({ params: { id } }) => {
+      const { record, failure, conflict } = await aggregator.store.trial(id);
+      if (record === undefined && failure === undefined)
+        throw new NotFound(`${id}: nothing is recorded of a trial of this id; it has 64 hexadecimal digits`);
+      return {
+        ...(record === undefined ? { failure } : { record: JSON.parse(record) }),
+        ...(conflict === undefined ? {} : { conflict: JSON.parse(conflict) }),
+      };
+    },
+  );
+  server.get<Named>(
+    '/api/sweeps/:name/trials.csv',
+    { schema: { summary: 'All recorded trials, as `prunesweep run` writes them', params: NAME } },
+    ({ params: { name } }, reply) => {
+      const columns = columnsOf(boardOf(name).published.definition.sweep.spec.recipes);
+      async function* lines() {
+        yield trialsCsvHeader(columns);
+        for await (const rows of aggregator.store.records(name, GROUP_ROWS))
+          yield trialsCsvRows(columns, rows.map(pointOf));
+      }
+      return sendStream(reply, 'text/csv; charset=utf-8', Readable.from(lines()));
+    },
+  );
+  server.get<Named>(
+    '/api/sweeps/:name/trials.parquet',
+    { schema: { summary: 'The same with types and histograms', params: NAME } },
+    async ({ params: { name } }, reply) => {
+      const { recipes, hiddenWidths } = boardOf(name).published.definition.sweep.spec;
+      const file = new TrialsParquet(recipes, mostLayers(hiddenWidths));
+      for await (const rows of aggregator.store.records(name, GROUP_ROWS)) file.add(rows.map(pointOf));
+      return reply.type('application/vnd.apache.parquet').send(Buffer.from(file.finish()));
+    },
+  );
+}
+
+function plainRoutes(server: FastifyInstance, aggregator: Aggregator): void {
+  server.get<{ Querystring: { after: number; limit: number } }>(
+    '/api/quarantine',
+    {
+      schema: {
+        summary: 'What is in the ledger and is no record',
+        ...{ querystring: PAGE, response: { 200: QUARANTINE } },
+      },
+    },
+    async ({ query: { after, limit } }) => {
+      const found = await aggregator.store.quarantine(after, limit + 1);
+      const messages = found.slice(0, limit);
+      return { messages, next: found.length > limit ? messages.at(-1)!.sequence : null };
+    },
+  );
+  server.get(
+    '/api/store.duckdb',
+    { schema: { summary: 'A copy of the store, for any DuckDB: the tables trials and cells are where to begin' } },
+    async (_, reply) => {
+      const folder = mkdtempSync(join(tmpdir(), 'prunesweep-store-'));
+      const path = join(folder, 'sweeps.duckdb');
+      await aggregator.store.copyTo(path);
+      const stream = createReadStream(path).once('close', () => rmSync(folder, { recursive: true, force: true }));
+      return sendStream(reply, 'application/octet-stream', stream);
+    },
+  );
+  const metrics = metricsOf(aggregator);
+  server.get('/metrics', { schema: { summary: 'For Prometheus' } }, async (_, reply) =>
+    reply.type(metrics.contentType).send(await metrics.metrics()),
+  );
+  server.get('/healthz', { schema: { summary: '200 while the process works' } }, () => ({ status: 'ok' }));
+  server.get('/readyz', { schema: { summary: '200 when the table is what the ledger says' } }, (_, reply) => {
+    const { isReady, ...rest } = aggregator.readiness;
+    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ok' : 'not ready', ...rest });
+  });
+  server.get('/openapi.json', { schema: { summary: 'This description' } }, () => server.swagger());
+  server.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect('/openapi.json'));
+}
+
+/** No ETag is made of what is not there as a whole, and no proxy should hold it back. */
+const sendStream = (reply: FastifyReply, type: string, stream: Readable) =>
+  reply.type(type).header('cache-control', 'no-cache').header('x-accel-buffering', 'no').send(stream);
+
+const trialOf = ({ sequence, ...row }: TrialRow) => ({
+  ...row,
+  state: sequence !== null ? 'recorded' : row.failure !== null ? 'failed' : 'missing',
+});
+
+/** A row of the store as the point of the grid that it is; its recipe's own l1 and l2 are those of its training. */
+function pointOf({
+  id,
+  network,
+  recipe,
+  seed,
+  pruneRatio,
+  record: text,
+}: TrialRow & { record: string }): RecordedPoint {
+  const record = JSON.parse(text) as TrialRecord;
+  const { trial: content } = record;
+  const trial = { id, content, ...(pruneRatio === null ? {} : { pruneRatio }) };
+  return { point: { trial, network, recipe: content.recipe, recipeName: recipe, seed }, record };
+}
