@@ -49,6 +49,9 @@ export class Aggregator {
   folded = 0;
   rebuilds = 0;
   private readonly stopped = new AbortController();
+  private readonly ended = new Promise<void>((resolve) => {
+    this.stopped.signal.addEventListener('abort', () => resolve());
+  });
   /** Ends when the connection is lost, since no consumer is sure to survive its server. */
   private episode = new AbortController();
   /** The ledger's end, once it was asked for since the connection was last made. */
@@ -56,6 +59,8 @@ export class Aggregator {
   /** The end that must be reached before the table may be believed; undefined until it is known. */
   private target: number | undefined;
   private hasCaughtUp = false;
+  /** The place up to which the boards have the ledger; the store's is ahead of it while a batch is taken in. */
+  private inTable: number;
   private batch: LedgerMessage[] = [];
   private timer: NodeJS.Timeout | undefined;
   private taking: Promise<void> = Promise.resolve();
@@ -69,6 +74,7 @@ export class Aggregator {
     private readonly log: Log,
     private current: Store,
   ) {
+    this.inTable = current.position.last;
     sources.onLost(() => this.doubt());
   }
 
@@ -76,7 +82,12 @@ export class Aggregator {
   static async open(sources: Sources, folder: string, log: Log): Promise<Aggregator> {
     const store = await Store.open(folder, (line) => log.warn(line));
     const aggregator = new Aggregator(sources, folder, log, store);
-    for (const sweep of await aggregator.store.sweeps()) await aggregator.makeBoard(sweep);
+    try {
+      for (const sweep of await store.sweeps()) await aggregator.makeBoard(sweep);
+    } catch (error) {
+      if (!(error instanceof StoreDamaged)) throw error;
+      await aggregator.makeAgain(`the store is damaged (${error.message})`);
+    }
     return aggregator;
   }
 
@@ -85,7 +96,7 @@ export class Aggregator {
   }
 
   get readiness(): Readiness {
-    const { last: folded } = this.store.position;
+    const folded = this.inTable;
     const place = { folded, ...(this.ledgerEnd === undefined ? {} : { last: this.ledgerEnd }) };
     if (this.ledgerEnd === undefined) return { isReady: false, reason: 'the ledger is away', ...place };
     if (!this.hasCaughtUp)
@@ -108,7 +119,7 @@ export class Aggregator {
    * @throws DiskError or UsageError when the store cannot be kept
    */
   async run(): Promise<void> {
-    await this.sources.prepare();
+    await this.prepare();
     const loops = [this.followLedger(), this.watchLedger(), this.followSweeps(), this.followNews()];
     try {
       await Promise.all(loops);
@@ -118,6 +129,11 @@ export class Aggregator {
       await this.taking.catch(() => {});
       this.store.close();
     }
+  }
+
+  /** Waits for NATS, but not after it was told to stop. */
+  private async prepare(): Promise<void> {
+    await Promise.race([this.sources.prepare(), this.ended]);
   }
 
   stop(): void {
@@ -167,7 +183,8 @@ export class Aggregator {
       this.failure = undefined;
       if (failure instanceof StoreDamaged) await this.makeAgain(`the store is damaged (${failure.message})`);
       else if (failure !== undefined) throw failure;
-      await this.sources.prepare();
+      await this.prepare();
+      if (this.stopped.signal.aborted) return;
       await this.compare();
       for await (const message of this.sources.ledger.follow(this.store.position.last, signal))
         await this.take(message);
@@ -203,7 +220,11 @@ export class Aggregator {
       // Before the first comparison there is nothing to watch.
       if (this.target === undefined) return;
       const { last: folded, stamp: known } = this.store.position;
-      const { ledger, last, stamp } = await this.sources.ledger.position(folded);
+      const { ledger, last, stamp } = await this.sources.ledger.position(folded).catch((error) => {
+        // It does not answer, or its stream is gone, and is made by who follows it.
+        this.doubt();
+        throw error;
+      });
       const isSame = ledger === this.store.position.ledger && last >= folded && (folded === 0 || stamp === known);
       if (!isSame) this.doubt();
       else if (this.target !== undefined) this.ledgerEnd = last;
@@ -236,6 +257,7 @@ export class Aggregator {
         board?.note(fact);
         if (this.hasCaughtUp && fact.kind === 'record') board?.tick(seconds());
       }
+      this.inTable = fresh.at(-1)!.sequence;
       this.noteProgress();
     }).catch((error) => {
       this.failure ??= error;
@@ -258,7 +280,7 @@ export class Aggregator {
   }
 
   private noteProgress(): void {
-    const { last } = this.store.position;
+    const last = this.inTable;
     if (this.ledgerEnd !== undefined) this.ledgerEnd = Math.max(this.ledgerEnd, last);
     if (this.target !== undefined && last >= this.target) this.hasCaughtUp = true;
     for (const listener of this.listeners) listener();
@@ -274,6 +296,7 @@ export class Aggregator {
       const sweeps = [...this.boards.values()].map(({ published }) => published);
       this.store.putAside();
       this.current = await Store.open(this.folder, (line) => this.log.warn(line));
+      this.inTable = 0;
       for (const sweep of sweeps) {
         await this.store.putSweep(sweep);
         await this.makeBoard(sweep);

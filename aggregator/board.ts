@@ -1,6 +1,8 @@
 /** One sweep as it stands, in memory: the cells, and how far it is. */
+import { hash } from 'node:crypto';
 import type { PublishedSweep } from '../bus/bus';
 import { type Cell, type CellPlace, fillCells } from '../sweep/cells';
+import { encodeDefinition } from '../sweep/definition';
 import type { Fact } from './store';
 import { type Axes, axesOf } from './table';
 
@@ -17,6 +19,8 @@ export interface Counts {
 
 export class Board {
   readonly axes: Axes;
+  /** Another for another grid. */
+  readonly id: string;
   /** By place of the grid; NaN for what is not recorded. */
   private readonly accuracies: Float64Array;
   private readonly failures = new Set<number>();
@@ -34,6 +38,7 @@ export class Board {
   ) {
     const { sweep, shape } = published.definition;
     this.axes = axesOf(sweep.spec, shape);
+    this.id = hash('sha256', encodeDefinition(published.definition)).slice(0, 8);
     this.accuracies = new Float64Array(places.reduce((sum, { points }) => sum + points.length, 0)).fill(Number.NaN);
   }
 

@@ -15,7 +15,7 @@ import { eachGridPoint } from '../sweep/grid';
 
 export const STORE_FILE = 'sweeps.duckdb';
 /** Changed with the tables: a store of another version is made again. */
-const STORE_VERSION = '1';
+const STORE_VERSION = '2';
 /** Points that are made before others get a turn. */
 const POINTS_AT_ONCE = 2000;
 
@@ -37,12 +37,21 @@ CREATE VIEW trials AS
   FROM points p LEFT JOIN records r USING (trial_id) LEFT JOIN failures f USING (trial_id);
 CREATE VIEW cells AS
   SELECT sweep, network, recipe, any_value(prune_ratio) AS prune_ratio, remaining_weights,
-    count(test_accuracy) AS n, count(*) AS "N", avg(test_accuracy) AS mean, stddev_samp(test_accuracy) AS sd
+    count(test_accuracy) AS n, count(*) AS n_of, avg(test_accuracy) AS mean, stddev_samp(test_accuracy) AS sd
   FROM trials GROUP BY ALL ORDER BY sweep, min(point);
 `;
 
 /** Why the file cannot be gone on with. */
 export class StoreDamaged extends Error {}
+
+/** It was asked while it was made again, which says nothing of its file. */
+class StoreClosed extends Error {
+  readonly statusCode = 503;
+
+  constructor() {
+    super('the store is being made again; ask again');
+  }
+}
 
 /** What a person may ask of the trials of a sweep. */
 export interface TrialFilter {
@@ -93,6 +102,7 @@ export interface Quarantined {
 
 export class Store {
   private writing: Promise<void> = Promise.resolve();
+  private isClosed = false;
 
   private constructor(
     private readonly instance: DuckDBInstance,
@@ -166,7 +176,7 @@ export class Store {
   /** Says which ledger an empty store is the fold of. */
   async begin(ledger: string): Promise<void> {
     this.place = { ledger, last: 0, stamp: '' };
-    await this.writePlace();
+    await this.transaction(() => this.writePlace());
   }
 
   private async writePlace(): Promise<void> {
@@ -294,7 +304,11 @@ export class Store {
     const rows = await this.read<{ definition: string; by: PublishedSweep['by']; since: number }>(
       'SELECT definition, said_by AS "by", since FROM sweeps ORDER BY name',
     );
-    return rows.map(({ definition, ...rest }) => ({ ...rest, definition: decodeDefinition(definition) }));
+    try {
+      return rows.map(({ definition, ...rest }) => ({ ...rest, definition: decodeDefinition(definition) }));
+    } catch (error) {
+      throw new StoreDamaged(`a sweep in it cannot be read: ${(error as Error).message.split('\n')[0]}`);
+    }
   }
 
   /** The cells of a sweep, in the order of its grid, and all that is known of its trials. */
@@ -395,12 +409,18 @@ export class Store {
 
   /** A copy of the store as it is now, to a path where there is no file. */
   async copyTo(path: string): Promise<void> {
-    await this.reader.run(`ATTACH '${path.replaceAll("'", "''")}' AS copy`);
+    const connection = await this.instance.connect();
+    const name = `copy_${randomBytes(8).toString('hex')}`;
     try {
-      const [{ name }] = (await this.read<{ name: string }>('SELECT current_database() AS name')) as [{ name: string }];
-      await this.reader.run(`COPY FROM DATABASE "${name}" TO copy`);
+      await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS ${name}`);
+      const [store] = await read<{ name: string }>(connection, 'SELECT current_database() AS name');
+      await connection.run(`COPY FROM DATABASE "${store!.name}" TO ${name}`);
+      await connection.run(`DETACH ${name}`);
+    } catch (error) {
+      await connection.run(`DETACH DATABASE IF EXISTS ${name}`).catch(() => {});
+      throw asKnown(error, path);
     } finally {
-      await this.reader.run('DETACH copy');
+      connection.closeSync();
     }
   }
 
@@ -408,11 +428,14 @@ export class Store {
     try {
       return await read<T>(this.reader, sql, values);
     } catch (error) {
+      if (this.isClosed) throw new StoreClosed();
       throw asKnown(error, join(this.folder, STORE_FILE));
     }
   }
 
   close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.reader.closeSync();
     this.writer.closeSync();
     this.instance.closeSync();

@@ -51,14 +51,18 @@ export async function aggregator({ store, http, sweep: files, nats }: Aggregator
   );
   const server = await apiOf(folding, version, logger);
   const running = folding.run();
-  const end = () => folding.stop();
+  const end = () => {
+    folding.stop();
+    // Whatever still waits for NATS must not wait for ever.
+    void link.connection.close();
+  };
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
   try {
     await Promise.race([server.listen(address), running]);
     const since = Date.now();
     const published = definitions.map((definition) => sweeps.publish({ definition, by: 'owner', since }));
-    await Promise.all([running, ...published]);
+    await Promise.race([running, Promise.all(published).then(() => running)]);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')

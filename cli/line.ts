@@ -14,12 +14,16 @@ const MILLISECONDS_BETWEEN_NEWS = 5000;
 
 export type Line = Awaited<ReturnType<typeof openLine>>;
 
-/** @param pack what those who watch call this trainer */
+/**
+ * @param pack what those who watch call this trainer
+ * @param acknowledged told of each record that the ledger has made durable
+ */
 export async function openLine(
   options: NatsOptions,
   definition: SweepDefinition,
   pack: string,
   say: (line: string) => void,
+  acknowledged: (trial: string) => void = () => {},
 ) {
   const link = await connectNats(options, `prunesweep ${pack} of ${definition.sweep.metadata.name}`, say);
   const ledger = await NatsLedger.open(link);
@@ -30,7 +34,12 @@ export async function openLine(
   const timer = setInterval(sayPack, MILLISECONDS_BETWEEN_NEWS);
   return {
     ...{ ledger, news },
-    queue: new PublishQueue(ledger),
+    queue: new PublishQueue({
+      publish: async (record) => {
+        await ledger.publish(record);
+        acknowledged(record.id);
+      },
+    }),
     checkpoints: await NatsCheckpoints.open(link),
     sweeps: new NatsSweeps(link),
     makeStreams: () => ensureStreams(link),

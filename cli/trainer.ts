@@ -28,7 +28,13 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
   if (lineages.length === 0)
     throw new UsageError(`--pack: ${pack} is not a pack of ${sweep.metadata.name}; give 0 to ${packs - 1}`);
   const say = (line: string) => logger.info(line);
-  const line = await openLine(nats, definition, `pack-${pack}`, (text) => logger.warn(text));
+  const line = await openLine(
+    nats,
+    definition,
+    `pack-${pack}`,
+    (text) => logger.warn(text),
+    (trial) => say(`recorded ${trial}`),
+  );
   const stop = (signal: 'SIGINT' | 'SIGTERM') => {
     say(`ended by ${signal}; every acknowledged record is kept, and the same command goes on from the last checkpoint`);
     const exit = () => process.exit(signal === 'SIGINT' ? 130 : 143);

@@ -10,15 +10,15 @@ const event = (kind: string, data: unknown, id?: string) =>
   `${id === undefined ? '' : `id: ${id}\n`}event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
 
 /**
- * An id is the store's and a place of the ledger: after the store was made again, places mean other things, and all is
- * told from the start.
+ * An id is the store's, the grid's and a place of the ledger: after the store was made again places mean other things, and
+ * trials that the grid has now may have been recorded long before, so that all is told from the start.
  */
-export function placeAfter(lastId: string | undefined, store: string): number {
+export function placeAfter(lastId: string | undefined, source: string): number {
   const [id, sequence] = (lastId ?? '').split('-');
-  return id === store && /^\d+$/.test(sequence ?? '') ? Number(sequence) : 0;
+  return id === source && /^\d+$/.test(sequence ?? '') ? Number(sequence) : 0;
 }
 
-const told = ({ kind, sequence, ...fact }: ToldFact, store: string) => event(kind, fact, `${store}-${sequence}`);
+const told = ({ kind, sequence, ...fact }: ToldFact, source: string) => event(kind, fact, `${source}-${sequence}`);
 
 /**
  * `record`, `failure` and `conflict` once each, in the order of the ledger; `status` and `progress` when they change.
@@ -34,22 +34,22 @@ export async function* events(
   const stopListening = aggregator.onChange(() => wake());
   signal.addEventListener('abort', () => wake());
   try {
-    let store = aggregator.store.id;
-    let place = placeAfter(lastId, store);
-    if (lastId !== undefined && place === 0 && lastId !== `${store}-0`) yield event('reset', {});
+    let source: string | undefined;
+    let place = 0;
     let lastStatus = '';
     const lastProgress = new Map<string, string>();
     while (!signal.aborted) {
       const board = aggregator.boards.get(name);
       if (board === undefined) return;
-      if (store !== aggregator.store.id) {
-        store = aggregator.store.id;
-        place = 0;
-        yield event('reset', {});
-      }
       let text = '';
+      const now = `${aggregator.store.id}${board.id}`;
+      if (source !== now) {
+        place = source === undefined ? placeAfter(lastId, now) : 0;
+        if (source !== undefined || (lastId !== undefined && !lastId.startsWith(`${now}-`))) text = event('reset', {});
+        source = now;
+      }
       const facts = await aggregator.store.factsAfter(name, place, AT_ONCE);
-      for (const fact of facts) text += told(fact, store);
+      for (const fact of facts) text += told(fact, now);
       place = facts.at(-1)?.sequence ?? place;
       const { atWork, ...status } = statusOf(aggregator, board);
       const statusText = JSON.stringify({ ...status, timeLeftSeconds: null });

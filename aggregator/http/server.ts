@@ -172,7 +172,7 @@ function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (
         throw new NotFound(`${id}: nothing is recorded of a trial of this id; it has 64 hexadecimal digits`);
       return {
         ...(record === undefined ? { failure } : { record: JSON.parse(record) }),
-        ...(conflict === undefined ? {} : { conflict: JSON.parse(conflict) }),
+        ...(conflict === undefined ? {} : { conflict: offeredOf(conflict) }),
       };
     },
   );
@@ -222,7 +222,10 @@ function plainRoutes(server: FastifyInstance, aggregator: Aggregator): void {
     async (_, reply) => {
       const folder = mkdtempSync(join(tmpdir(), 'prunesweep-store-'));
       const path = join(folder, 'sweeps.duckdb');
-      await aggregator.store.copyTo(path);
+      await aggregator.store.copyTo(path).catch((error) => {
+        rmSync(folder, { recursive: true, force: true });
+        throw error;
+      });
       const stream = createReadStream(path).once('close', () => rmSync(folder, { recursive: true, force: true }));
       return sendStream(reply, 'application/octet-stream', stream);
     },
@@ -248,6 +251,17 @@ const trialOf = ({ sequence, ...row }: TrialRow) => ({
   ...row,
   state: sequence !== null ? 'recorded' : row.failure !== null ? 'failed' : 'missing',
 });
+
+/** What the alarm says; whoever may raise it may also say what is no JSON. */
+function offeredOf(text: string): object {
+  try {
+    const offered: unknown = JSON.parse(text);
+    if (typeof offered === 'object' && offered !== null) return offered;
+  } catch {
+    // Shown as it is.
+  }
+  return { text };
+}
 
 /** A row of the store as the point of the grid that it is; its recipe's own l1 and l2 are those of its training. */
 function pointOf({

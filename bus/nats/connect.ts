@@ -1,7 +1,16 @@
 /** A connection to NATS that comes back by itself, waits for what may come, and says what it waits for. */
 import { readFileSync } from 'node:fs';
-import { type ConnectionOptions, connect, credsAuthenticator, ErrorCode, type NatsConnection, NatsError } from 'nats';
+import {
+  type Authenticator,
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  ErrorCode,
+  type NatsConnection,
+  NatsError,
+} from 'nats';
 import { DataError, UsageError } from '../../sweep/errors';
+import { tlsAlert } from './handshake';
 
 export interface NatsOptions {
   /** `nats://HOST:PORT`, or `tls://`; several with commas between them; a user and password may be in the first. */
@@ -24,9 +33,17 @@ export interface NatsLink {
 
 const OLDEST = { major: 2, minor: 11 };
 const [FIRST_WAIT, LONGEST_WAIT] = [250, 10_000];
+/** How long a server that is there may take to let in, in ms. */
+const CONNECTED_WITHIN = 5000;
 /** Codes of a server that is not there yet, or not reached. */
 const AWAY: readonly string[] = [
-  ...[ErrorCode.ConnectionRefused, ErrorCode.ConnectionTimeout, ErrorCode.Timeout, ErrorCode.Disconnect],
+  ...[
+    ErrorCode.ConnectionRefused,
+    ErrorCode.ConnectionTimeout,
+    ErrorCode.Timeout,
+    ErrorCode.Disconnect,
+    ErrorCode.AuthenticationTimeout,
+  ],
   ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EPIPE'],
 ];
 
@@ -37,9 +54,10 @@ const AWAY: readonly string[] = [
 export async function connectNats(options: NatsOptions, name: string, say: (line: string) => void): Promise<NatsLink> {
   const { servers, ...rest } = connectionOptions(options);
   const where = servers.join(',');
+  const always = { name, timeout: CONNECTED_WITHIN, maxReconnectAttempts: -1, reconnectTimeWait: 500 };
   for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT))
     try {
-      const connection = await connect({ servers, ...rest, name, maxReconnectAttempts: -1, reconnectTimeWait: 500 });
+      const connection = await connect({ servers, ...rest, ...always });
       await requireVersion(connection, where);
       const listeners: (() => void)[] = [];
       void tellStatus(connection, say, listeners);
@@ -47,6 +65,7 @@ export async function connectNats(options: NatsOptions, name: string, say: (line
     } catch (error) {
       const { code, message } = error as { code?: string; message: string };
       if (!AWAY.includes(code ?? '')) throw refusal(error, where);
+      if (code === ErrorCode.Timeout) await refuseAlert(servers, rest);
       say(`NATS at ${where} is away (${message || code}); waiting for it`);
       await new Promise((done) => setTimeout(done, wait));
     }
@@ -54,6 +73,7 @@ export async function connectNats(options: NatsOptions, name: string, say: (line
 
 function connectionOptions({ url, creds, ca, cert, key }: NatsOptions): ConnectionOptions & { servers: string[] } {
   const { servers, user, pass, isTls } = parseUrl(url);
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError('--cert and --key go together; give both');
   const tls = {
     ...(ca === undefined ? {} : { ca: read(ca, '--ca') }),
     ...(cert === undefined ? {} : { cert: read(cert, '--cert') }),
@@ -62,7 +82,7 @@ function connectionOptions({ url, creds, ca, cert, key }: NatsOptions): Connecti
   return {
     servers,
     ...(user === '' ? {} : { user, pass }),
-    ...(creds === undefined ? {} : { authenticator: credsAuthenticator(Buffer.from(read(creds, '--creds'))) }),
+    ...(creds === undefined ? {} : { authenticator: readCredentials(creds) }),
     ...(isTls || Object.keys(tls).length > 0 ? { tls } : {}),
   };
 }
@@ -72,6 +92,19 @@ function read(path: string, option: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     throw new UsageError(`${option} ${path}: ${(error as NodeJS.ErrnoException).code}; give a file that can be read`);
+  }
+}
+
+function readCredentials(path: string): Authenticator {
+  const authenticator = credsAuthenticator(Buffer.from(read(path, '--creds')));
+  try {
+    // Where nats.js finds a file damaged, it lets the time run out.
+    authenticator('nonce');
+    return authenticator;
+  } catch {
+    throw new DataError(
+      `--creds ${path}: no credentials of a user; give the file that nsc made, with the user's token and seed`,
+    );
   }
 }
 
@@ -109,17 +142,38 @@ async function requireVersion(connection: NatsConnection, where: string): Promis
   );
 }
 
+const REFUSED_USER: readonly string[] = [
+  ...[ErrorCode.AuthorizationViolation, ErrorCode.AuthenticationExpired, ErrorCode.AccountExpired],
+];
+
 function refusal(error: unknown, where: string): unknown {
   const { code, message } = error as { code?: string; message: string };
-  if (code === ErrorCode.AuthorizationViolation || code === ErrorCode.AuthenticationExpired)
+  if (REFUSED_USER.includes(code ?? ''))
     return new DataError(
       `NATS at ${where} refuses this user, password or credentials file; give what it knows: nats://USER:PASSWORD@HOST:PORT or --creds`,
     );
+  if (code === ErrorCode.ServerOptionNotAvailable)
+    return new DataError(
+      `NATS at ${where} has no TLS; give nats:// without --ca, --cert and --key, or a tls block to its configuration`,
+    );
+  if (error instanceof SyntaxError || message === 'unexpected response from server')
+    return new DataError(`NATS at ${where} does not answer as NATS does; give the address of its client port`);
   if (error instanceof NatsError || code !== undefined)
     return new DataError(
-      `NATS at ${where}: ${message} (${code}); with TLS, --ca names the authority that its certificate is from`,
+      `NATS at ${where}: ${message} (${code}); with TLS, --ca names the authority that its certificate is from, --cert and --key a certificate of one's own`,
     );
   return error;
+}
+
+/** @throws DataError when a server refuses the certificate, or that there is none */
+async function refuseAlert(servers: string[], { tls }: ConnectionOptions): Promise<void> {
+  for (const server of servers) {
+    const alert = await tlsAlert(server, tls ?? {});
+    if (alert !== undefined)
+      throw new DataError(
+        `NATS at ${server} wants a certificate that its authority signed (${alert}); give it with --cert and --key`,
+      );
+  }
 }
 
 async function tellStatus(

@@ -1,20 +1,24 @@
 /** The ledger as a stream of JetStream, one message a trial. */
 import { hostname } from 'node:os';
-import { type JetStreamClient, type JetStreamManager, type JsMsg, NatsError } from 'nats';
+import type { JetStreamClient, JetStreamManager, JsMsg } from 'nats';
 import { DataError } from '../../sweep/errors';
+import { readRecord } from '../../sweep/readrecord';
 import type { TrialRecord } from '../../sweep/record';
 import type { Failure, Ledger, LedgerEntry, LedgerMessage, LedgerPosition } from '../bus';
 import { assertSame, parseRecord } from '../records';
 import { ANSWER_WITHIN, apiCode, type NatsLink, patiently } from './connect';
-import { conflictSubject, failureSubject, RECORDS, recordRequest, recordSubject } from './subjects';
+import { messagesOf } from './follow';
+import { conflictSubject, failureSubject, RECORDS, recordSubject } from './subjects';
 
 /** The server's words for a second message on a subject that may hold one. */
 const SECOND_OF_SUBJECT = 10077;
-const NOT_FOUND = 404;
+/** And for none on a subject, or at a place. */
+const NO_MESSAGE = 10037;
 /** Requests under way at once when many trials are asked for. */
 const TOGETHER = 64;
-/** Messages that a reader is sent ahead of its reading, and the characters of poison that are kept. */
-const [AHEAD, HEAD] = [4000, 200];
+/** Characters of poison that are kept. */
+const HEAD = 200;
+const NEVER = new AbortController().signal;
 
 export class NatsLedger implements Ledger {
   private constructor(
@@ -80,30 +84,29 @@ export class NatsLedger implements Ledger {
     return found;
   }
 
+  /**
+   * Asked of the API, not by DIRECT.GET: a user who may ask that has the server send the answer to any subject, such as
+   * the one that deletes the stream (tried with 2.15.1).
+   */
   private async get(trial: string): Promise<TrialRecord | undefined> {
-    const request = recordRequest(trial);
-    const answer = await this.link.connection.request(request, undefined, { timeout: ANSWER_WITHIN });
-    if (answer.headers?.code === NOT_FOUND) return undefined;
-    const entry = recordEntry(trial, answer.string());
+    const subject = recordSubject(trial);
+    const message = await this.manager.streams
+      .getMessage(RECORDS, { last_by_subj: subject })
+      .catch((error: unknown) => {
+        if (apiCode(error) === NO_MESSAGE) return undefined;
+        throw error;
+      });
+    if (message === undefined) return undefined;
+    const entry = recordEntry(trial, message.string());
     if (entry.kind === 'record') return entry.record;
     throw new DataError(
       `trial ${trial}: what the ledger holds in its place is no record (${entry.kind === 'poison' ? entry.reason : ''}); whoever has a trainer's user put it there, and it must be taken out of the stream ${RECORDS} by hand`,
     );
   }
 
-  async *follow(after: number, signal?: AbortSignal): AsyncGenerator<LedgerMessage> {
-    const consumer = await this.stream.consumers.get(RECORDS, { opt_start_seq: after + 1 });
-    const messages = await consumer.consume({ max_messages: AHEAD });
-    const stop = () => void messages.close();
-    signal?.addEventListener('abort', stop);
-    if (signal?.aborted === true) stop();
-    try {
-      for await (const message of messages)
-        yield { sequence: message.seq, stamp: String(message.info.timestampNanos), entry: entryOf(message) };
-    } finally {
-      signal?.removeEventListener('abort', stop);
-      await messages.close();
-    }
+  async *follow(after: number, signal = NEVER): AsyncGenerator<LedgerMessage> {
+    for await (const message of messagesOf(this.link, RECORDS, { opt_start_seq: after + 1 }, signal))
+      yield { sequence: message.seq, stamp: String(message.info.timestampNanos), entry: entryOf(message) };
   }
 
   async position(sequence: number): Promise<LedgerPosition> {
@@ -114,7 +117,7 @@ export class NatsLedger implements Ledger {
       const { timestamp } = await this.manager.streams.getMessage(RECORDS, { seq: sequence });
       return { ...position, stamp: nanosOf(timestamp) };
     } catch (error) {
-      if (error instanceof NatsError && error.code === String(NOT_FOUND)) return position;
+      if (apiCode(error) === NO_MESSAGE) return position;
       throw error;
     }
   }
@@ -134,14 +137,14 @@ function entryOf(message: JsMsg): LedgerEntry {
   const [, kind, trial] = message.subject.split('.') as [string, string, string];
   const text = message.string();
   if (kind === 'record') return recordEntry(trial, text, message.data.length);
-  if (kind === 'conflict') return { kind: 'conflict', trial, text: text };
   try {
-    const { reason } = JSON.parse(text) as { reason?: unknown };
-    if (typeof reason === 'string') return { kind: 'failure', failure: { trial, reason } };
+    const { reason, record } = (JSON.parse(text) ?? {}) as { reason?: unknown; record?: unknown };
+    if (kind === 'failure' && typeof reason === 'string') return { kind: 'failure', failure: { trial, reason } };
+    if (kind === 'conflict' && readRecord(record).id === trial) return { kind: 'conflict', trial, text };
   } catch {
     // Said below.
   }
-  return poison(message.subject, 'not a failure with its reason', text, message.data.length);
+  return poison(message.subject, `not a ${kind} as trainers publish it`, text, message.data.length);
 }
 
 function recordEntry(trial: string, text: string, bytes = text.length): LedgerEntry {

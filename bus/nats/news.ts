@@ -1,8 +1,9 @@
 /** Progress: published and forgotten, followed from the last news of each lineage and pack. */
-import { DeliverPolicy, type NatsConnection } from 'nats';
+import { DeliverPolicy } from 'nats';
 import { decodeDefinition, encodeDefinition } from '../../sweep/definition';
 import type { PackNews, Progress } from '../bus';
 import type { NatsLink } from './connect';
+import { messagesOf } from './follow';
 import { PROGRESS, PROGRESS_SUBJECTS, packSubject, progressSubject } from './subjects';
 
 export type News = { kind: 'progress'; progress: Progress } | { kind: 'pack'; pack: PackNews };
@@ -11,11 +12,7 @@ export type News = { kind: 'progress'; progress: Progress } | { kind: 'pack'; pa
 export type HeardNews = News & { isOld: boolean };
 
 export class NatsNews {
-  private readonly connection: NatsConnection;
-
-  constructor({ connection }: NatsLink) {
-    this.connection = connection;
-  }
+  constructor(private readonly link: NatsLink) {}
 
   /** Lost when NATS is away. */
   progress(news: Progress): void {
@@ -29,23 +26,18 @@ export class NatsNews {
   }
 
   private publish(subject: string, text: string): void {
-    if (!this.connection.isClosed()) this.connection.publish(subject, text);
+    const { connection } = this.link;
+    if (!connection.isClosed()) connection.publish(subject, text);
   }
 
   /** The last news of each lineage and pack, and then all that come, until the signal. What is no news is passed over. */
   async *follow(signal: AbortSignal): AsyncGenerator<HeardNews> {
-    const manager = await this.connection.jetstreamManager({ checkAPI: false });
+    const manager = await this.link.connection.jetstreamManager({ checkAPI: false });
     // By the server's clock, as the messages' times are.
     const { ts = new Date().toISOString() } = await manager.streams.info(PROGRESS);
     const began = 1_000_000 * Date.parse(ts);
-    const consumer = await this.connection
-      .jetstream()
-      .consumers.get(PROGRESS, { deliver_policy: DeliverPolicy.LastPerSubject, filterSubjects: [PROGRESS_SUBJECTS] });
-    const messages = await consumer.consume();
-    const stop = () => void messages.close();
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-    for await (const message of messages) {
+    const options = { deliver_policy: DeliverPolicy.LastPerSubject, filterSubjects: [PROGRESS_SUBJECTS] };
+    for await (const message of messagesOf(this.link, PROGRESS, options, signal)) {
       const news = parseNews(message.string());
       if (news !== undefined) yield { ...news, isOld: message.info.timestampNanos < began };
     }
@@ -55,9 +47,15 @@ export class NatsNews {
 function parseNews(text: string): News | undefined {
   try {
     const news = JSON.parse(text) as Progress | (Omit<PackNews, 'definition'> & { definition: string });
-    if (!('definition' in news)) return { kind: 'progress', progress: news };
+    if (!('definition' in news)) return isProgress(news) ? { kind: 'progress', progress: news } : undefined;
+    if (typeof news.pack !== 'string' || typeof news.since !== 'number' || !Array.isArray(news.lineages))
+      return undefined;
     return { kind: 'pack', pack: { ...news, definition: decodeDefinition(news.definition) } };
   } catch {
     return undefined;
   }
 }
+
+const isProgress = ({ lineage, network, step, ...rest }: Progress): boolean =>
+  [lineage, network, step].every((text) => typeof text === 'string') &&
+  [rest.seed, rest.epoch, rest.epochs, rest.loss, rest.accuracy].every((value) => typeof value === 'number');

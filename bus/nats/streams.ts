@@ -1,5 +1,7 @@
 /** The streams as the project needs them, made where they are missing. */
+import { isDeepStrictEqual } from 'node:util';
 import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats';
+import { DataError } from '../../sweep/errors';
 import { ANSWER_WITHIN, type NatsLink, patiently } from './connect';
 import { CHECKPOINTS, LEDGER_SUBJECTS, PROGRESS, PROGRESS_SUBJECTS, RECORDS, SWEEP_SUBJECTS, SWEEPS } from './subjects';
 
@@ -31,14 +33,39 @@ const progress: Partial<StreamConfig> = {
   ...{ max_age: nanos(HOUR), max_msgs: 100_000, max_bytes: 64 * 2 ** 20 },
 };
 
-/** Makes the streams and the bucket that are missing, and leaves those that are there as they are. */
+/** What the promises of the ledger rest on: without one of these, records could be lost, replaced or not be found. */
+const ESSENTIAL = [
+  ...['subjects', 'storage', 'retention', 'max_age', 'discard', 'discard_new_per_subject', 'max_msgs_per_subject'],
+  ...['deny_delete', 'deny_purge', 'allow_direct'],
+] as (keyof StreamConfig)[];
+
+/**
+ * Makes the streams and the bucket that are missing, and leaves those that are there as they are.
+ *
+ * @throws DataError when there is a stream of records that would not keep them as the ledger promises
+ */
 export async function ensureStreams(link: NatsLink): Promise<void> {
   await patiently(link, 'making the streams', 0, async () => {
     const manager = await link.connection.jetstreamManager({ checkAPI: false, timeout: ANSWER_WITHIN });
     const names = await manager.streams.names().next();
     for (const config of [records, sweeps, progress])
       if (!names.includes(config.name!)) await manager.streams.add(config);
+    requireRecords((await manager.streams.info(RECORDS)).config);
     // A checkpoint of a lineage that nobody has gone on with for a month is worth less than its space.
     await link.connection.jetstream().views.os(CHECKPOINTS, { ttl: nanos(MONTH), storage: StorageType.File });
   });
+}
+
+function requireRecords(found: StreamConfig): void {
+  const plain = (value: unknown) => (Array.isArray(value) ? [...value].sort() : (value ?? false));
+  const problems = ESSENTIAL.filter(
+    (setting) => !isDeepStrictEqual(plain(found[setting]), plain(records[setting])),
+  ).map(
+    (setting) =>
+      `stream ${RECORDS}: ${setting} is ${JSON.stringify(plain(found[setting]))}, not ${JSON.stringify(records[setting])}`,
+  );
+  if (problems.length === 0) return;
+  throw new DataError(
+    `${problems.join('\n')}\nchange it with "nats stream edit ${RECORDS}"; storage and retention cannot be changed: back the stream up, delete it, and prunesweep makes it anew`,
+  );
 }

@@ -13,9 +13,6 @@ export const failureSubject = (trial: string) => `prunesweep.failure.${trial}`;
 export const conflictSubject = (trial: string) => `prunesweep.conflict.${trial}`;
 export const LEDGER_SUBJECTS = [recordSubject('*'), failureSubject('*'), conflictSubject('*')];
 
-/** Where the server itself answers with a trial's record, without the work of a consumer. */
-export const recordRequest = (trial: string) => `$JS.API.DIRECT.GET.${RECORDS}.${recordSubject(trial)}`;
-
 export const progressSubject = (lineage: string) => `prunesweep.progress.lineage.${lineage}`;
 export const packSubject = (sweep: string, pack: string) => `prunesweep.progress.pack.${sweep}.${pack}`;
 export const PROGRESS_SUBJECTS = 'prunesweep.progress.>';

@@ -2,6 +2,7 @@
 import { decodeDefinition, encodeDefinition } from '../../sweep/definition';
 import type { PublishedSweep } from '../bus';
 import { ANSWER_WITHIN, type NatsLink, patiently } from './connect';
+import { messagesOf } from './follow';
 import { SWEEPS, sweepSubject } from './subjects';
 
 export class NatsSweeps {
@@ -16,12 +17,7 @@ export class NatsSweeps {
 
   /** All that there are, and then each as it is published, until the signal. What is no sweep is passed over, and said. */
   async *follow(signal: AbortSignal): AsyncGenerator<PublishedSweep> {
-    const consumer = await this.link.connection.jetstream().consumers.get(SWEEPS, {});
-    const messages = await consumer.consume();
-    const stop = () => void messages.close();
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-    for await (const message of messages) {
+    for await (const message of messagesOf(this.link, SWEEPS, {}, signal)) {
       try {
         const sweep = JSON.parse(message.string()) as Omit<PublishedSweep, 'definition'> & { definition: string };
         yield { ...sweep, definition: decodeDefinition(sweep.definition) };

@@ -17,11 +17,17 @@ export class NatsServer {
   private port = -1;
   private log = '';
 
-  /** @param config lines added to the configuration */
-  private constructor(private readonly config: string) {}
+  /**
+   * @param config lines added to the configuration
+   * @param env what `$NAME` in the configuration stands for
+   */
+  private constructor(
+    private readonly config: string,
+    private readonly env: NodeJS.ProcessEnv,
+  ) {}
 
-  static async start(config = ''): Promise<NatsServer> {
-    const server = new NatsServer(config);
+  static async start(config = '', env: NodeJS.ProcessEnv = {}): Promise<NatsServer> {
+    const server = new NatsServer(config, env);
     await server.begin();
     return server;
   }
@@ -45,7 +51,10 @@ export class NatsServer {
         this.config,
       ].join('\n'),
     );
-    const child = spawn(nats.program, ['--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(nats.program, ['--config', file], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...this.env },
+    });
     this.child = child;
     child.stderr!.on('data', (data: Buffer) => {
       this.log += data.toString();
@@ -61,6 +70,10 @@ export class NatsServer {
       await new Promise((done) => setTimeout(done, 10));
     }
     throw new Error(`nats-server is not ready after 10 s: ${this.log}`);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    if (this.child?.exitCode === null && this.child.signalCode === null) this.child.kill(name);
   }
 
   /** Ends it at once, as a power cut does but for what the kernel still writes. */
