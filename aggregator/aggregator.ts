@@ -13,7 +13,7 @@ import { supersedes } from './sweeps';
 export interface Sources {
   ledger: Ledger;
   news: { follow(signal: AbortSignal): AsyncIterable<HeardNews> };
-  sweeps: { follow(signal: AbortSignal): AsyncIterable<PublishedSweep>; publish(sweep: PublishedSweep): Promise<void> };
+  sweeps: { follow(signal: AbortSignal): AsyncIterable<PublishedSweep> };
   /** Makes what is missing at the other side; called whenever the connection was made. */
   prepare(): Promise<void>;
   /** Calls back whenever what was known of the ledger's end may no longer be so. */
@@ -65,7 +65,6 @@ export class Aggregator {
   private timer: NodeJS.Timeout | undefined;
   private taking: Promise<void> = Promise.resolve();
   private failure: unknown;
-  private readonly adopting = new Set<string>();
   private readonly listeners = new Set<() => void>();
 
   private constructor(
@@ -323,7 +322,6 @@ export class Aggregator {
     const { definition } = sweep;
     const { name } = definition.sweep.metadata;
     const known = this.boards.get(name)?.published;
-    this.adopting.delete(name);
     if (!supersedes(known, sweep)) return;
     if (known !== undefined && encodeDefinition(known.definition) === encodeDefinition(definition)) {
       Object.assign(known, { by: sweep.by, since: sweep.since });
@@ -344,22 +342,9 @@ export class Aggregator {
       const { signal } = this.episode;
       for await (const news of this.sources.news.follow(signal)) {
         if (news.kind === 'progress') this.live.hearProgress(news.progress);
-        else {
-          if (!news.isOld) this.live.hearPack(news.pack, seconds());
-          await this.adopt({ definition: news.pack.definition, by: 'trainer', since: news.pack.since });
-        }
+        else if (!news.isOld) this.live.hearPack(news.pack, seconds());
         for (const listener of this.listeners) listener();
       }
     });
-  }
-
-  /** A sweep that a trainer brings along is one that nobody spoke of before, or a later one of its kind. */
-  private async adopt(offered: PublishedSweep): Promise<void> {
-    const { name } = offered.definition.sweep.metadata;
-    const known = this.boards.get(name)?.published;
-    if (!supersedes(known, offered) || this.adopting.has(name)) return;
-    if (known !== undefined && encodeDefinition(known.definition) === encodeDefinition(offered.definition)) return;
-    this.adopting.add(name);
-    await this.sources.sweeps.publish(offered);
   }
 }

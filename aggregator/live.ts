@@ -17,7 +17,7 @@ export class Live {
 
   /** @param now in seconds */
   hearPack(news: PackNews, now: number): void {
-    this.packs.set(`${news.definition.sweep.metadata.name}/${news.pack}`, { news, heard: now });
+    this.packs.set(`${news.sweep}/${news.pack}`, { news, heard: now });
     this.forget(now);
   }
 
@@ -28,7 +28,7 @@ export class Live {
   /** The lineages of a sweep that are worked on. */
   atWork(sweep: string, now: number): LineageAtWork[] {
     return [...this.packs.values()]
-      .filter(({ news, heard }) => news.definition.sweep.metadata.name === sweep && now - heard < BELIEVED_SECONDS)
+      .filter(({ news, heard }) => news.sweep === sweep && now - heard < BELIEVED_SECONDS)
       .flatMap(({ news: { pack, lineages } }) =>
         lineages.map((lineage) => {
           const progress = this.progress.get(lineage);

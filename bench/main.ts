@@ -1,9 +1,15 @@
 /** `npm run bench -- NAME`: measurements, each beside a peer; the last line is JSON. */
+import { benchAggregator } from './aggregator';
 import { benchEngine } from './engine';
 import { benchKernels } from './kernels';
 import { benchSweep } from './sweep';
 
-const benches: Record<string, () => Promise<void>> = { engine: benchEngine, kernels: benchKernels, sweep: benchSweep };
+const benches: Record<string, () => Promise<void>> = {
+  engine: benchEngine,
+  sweep: benchSweep,
+  kernels: benchKernels,
+  aggregator: benchAggregator,
+};
 
 const name = process.argv[2] ?? '';
 const bench = benches[name];

@@ -19,11 +19,10 @@ export interface Progress {
 
 /** The live news of who trains: what it works on, said when that changes and every few seconds. */
 export interface PackNews {
-  definition: SweepDefinition;
+  /** The sweep's name. */
+  sweep: string;
   /** `pack-3`; unique among those who work on the sweep. */
   pack: string;
-  /** When it began, in ms since 1970: of two that know a sweep of one name, the later one's is the sweep. */
-  since: number;
   /** The lineages at work. */
   lineages: string[];
 }

@@ -6,9 +6,12 @@ import type { TrialRecord } from '../sweep/record';
 /** Everything but what they cost. */
 const measured = ({ cost: _, ...rest }: TrialRecord) => JSON.stringify(rest);
 
-/** @throws DataError when the two are measurements of one trial that differ in more than what they cost */
+/** Whether two measurements of one trial differ in nothing but what they cost. */
+export const isSame = (known: TrialRecord, record: TrialRecord): boolean => measured(known) === measured(record);
+
+/** @throws DataError when the two are measurements of one trial that differ */
 export function assertSame(known: TrialRecord, record: TrialRecord): void {
-  if (measured(known) === measured(record)) return;
+  if (isSame(known, record)) return;
   throw new DataError(
     `trial ${record.id} has been measured twice with different results; one of the two runs was on a faulty machine or with another version of the engine. Run the sweep again in a new folder`,
   );

@@ -1,13 +1,15 @@
 /** `prunesweep aggregator`: folds what NATS holds into tables, and serves them. */
+import type { Logger } from 'pino';
 import { Aggregator } from '../aggregator/aggregator';
 import { apiOf } from '../aggregator/http/server';
-import { connectNats, type NatsOptions } from '../bus/nats/connect';
+import { connectNats, type NatsLink, type NatsOptions } from '../bus/nats/connect';
 import { NatsLedger } from '../bus/nats/ledger';
 import { NatsNews } from '../bus/nats/news';
 import { ensureStreams } from '../bus/nats/streams';
 import { NatsSweeps } from '../bus/nats/sweeps';
 import { version } from '../package.json';
 import { UsageError } from '../sweep/errors';
+import type { SweepDefinition } from '../sweep/spec';
 import { log } from './log';
 import { loadSweep } from './sweepfile';
 
@@ -37,6 +39,25 @@ export async function aggregator({ store, http, sweep: files, nats }: Aggregator
   const definitions = files.map(loadSweep);
   const logger = log('aggregator');
   const link = await connectNats(nats, 'prunesweep aggregator', (line) => logger.warn(line));
+  try {
+    await serve(link, store, address, definitions, logger);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')
+      throw new UsageError(`--http: ${http}: ${code}: choose another address or port`);
+    throw error;
+  } finally {
+    await link.connection.close();
+  }
+}
+
+async function serve(
+  link: NatsLink,
+  store: string,
+  address: { host: string; port: number },
+  definitions: readonly SweepDefinition[],
+  logger: Logger,
+): Promise<void> {
   const sweeps = new NatsSweeps(link);
   const folding = await Aggregator.open(
     {
@@ -63,16 +84,10 @@ export async function aggregator({ store, http, sweep: files, nats }: Aggregator
     const since = Date.now();
     const published = definitions.map((definition) => sweeps.publish({ definition, by: 'owner', since }));
     await Promise.race([running, Promise.all(published).then(() => running)]);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')
-      throw new UsageError(`--http: ${http}: ${code}: choose another address or port`);
-    throw error;
   } finally {
-    folding.stop();
+    end();
     server.server.closeAllConnections();
     await server.close();
     await running.catch(() => {});
-    await link.connection.close();
   }
 }

@@ -1,7 +1,8 @@
 /** All that a trainer says and asks over one connection to NATS. */
 import { setTimeout } from 'node:timers/promises';
+import type { PublishedSweep } from '../bus/bus';
 import { NatsCheckpoints } from '../bus/nats/checkpoints';
-import { connectNats, type NatsOptions } from '../bus/nats/connect';
+import { connectNats, type NatsLink, type NatsOptions } from '../bus/nats/connect';
 import { NatsLedger } from '../bus/nats/ledger';
 import { NatsNews } from '../bus/nats/news';
 import { ensureStreams } from '../bus/nats/streams';
@@ -14,35 +15,46 @@ const MILLISECONDS_BETWEEN_NEWS = 5000;
 
 export type Line = Awaited<ReturnType<typeof openLine>>;
 
-/**
- * @param pack what those who watch call this trainer
- * @param acknowledged told of each record that the ledger has made durable
- */
-export async function openLine(
-  options: NatsOptions,
-  definition: SweepDefinition,
-  pack: string,
-  say: (line: string) => void,
-  acknowledged: (trial: string) => void = () => {},
-) {
-  const link = await connectNats(options, `prunesweep ${pack} of ${definition.sweep.metadata.name}`, say);
+export interface LineOptions {
+  nats: NatsOptions;
+  definition: SweepDefinition;
+  /** What those who watch call this trainer. */
+  pack: string;
+  /** Who says what the sweep is: a trainer brings it along, an owner makes the streams as well. */
+  by: PublishedSweep['by'];
+  say(line: string): void;
+  /** Told of each record that the ledger has made durable. */
+  acknowledged?(trial: string): void;
+}
+
+export async function openLine({ nats, definition, pack, by, say, acknowledged }: LineOptions) {
+  const { name } = definition.sweep.metadata;
+  const link = await connectNats(nats, `prunesweep ${pack} of ${name}`, say);
+  try {
+    if (by === 'owner') await ensureStreams(link);
+    await new NatsSweeps(link).publish({ definition, by, since: Date.now() });
+    return await linedUp(link, name, pack, acknowledged);
+  } catch (error) {
+    await link.connection.close();
+    throw error;
+  }
+}
+
+async function linedUp(link: NatsLink, sweep: string, pack: string, acknowledged: (trial: string) => void = () => {}) {
+  const checkpoints = await NatsCheckpoints.open(link);
   const ledger = await NatsLedger.open(link);
   const news = new NatsNews(link);
-  const since = Date.now();
   let atWork: string[] = [];
-  const sayPack = () => news.pack({ definition, pack, since, lineages: atWork });
+  const sayPack = () => news.pack({ sweep, pack, lineages: atWork });
   const timer = setInterval(sayPack, MILLISECONDS_BETWEEN_NEWS);
   return {
-    ...{ ledger, news },
+    ...{ ledger, news, checkpoints },
     queue: new PublishQueue({
       publish: async (record) => {
         await ledger.publish(record);
         acknowledged(record.id);
       },
     }),
-    checkpoints: await NatsCheckpoints.open(link),
-    sweeps: new NatsSweeps(link),
-    makeStreams: () => ensureStreams(link),
     announce(lineages: string[]) {
       atWork = lineages;
       sayPack();

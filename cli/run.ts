@@ -8,6 +8,7 @@ import { FileCheckpoints } from '../bus/checkpoints';
 import { withDiskErrors, writeFileDurably } from '../bus/files';
 import { FileLedger, LEDGER_FILE } from '../bus/ledger';
 import type { NatsOptions } from '../bus/nats/connect';
+import { isSame } from '../bus/records';
 import { lockFolder } from '../controller/local/lock';
 import { sweepYaml } from '../sweep/accept';
 import { type GridPoint, gridPoints, lineagesOf } from '../sweep/grid';
@@ -16,7 +17,7 @@ import { type Line, openLine } from './line';
 import { StatusLine } from './progress';
 import { loadSweep, SWEEP_FILE } from './sweepfile';
 import { renderTable } from './table';
-import { train } from './train';
+import { type Training, train } from './train';
 
 export interface RunOptions {
   out: string;
@@ -72,10 +73,15 @@ async function runLocked(
   const line =
     options.nats === undefined
       ? undefined
-      : await openLine(options.nats, definition, localName(), status.say.bind(status));
-  if (line !== undefined) await share(line, definition, points, ledger);
-
-  const failed = await train({
+      : await openLine({
+          ...{ nats: options.nats, definition, pack: localName(), by: 'owner' },
+          say: (text) => status.say(text),
+        });
+  const work = async () => {
+    if (line !== undefined) await share(line, points, ledger);
+    return train(training);
+  };
+  const training: Training = {
     ...{ definition, lineages: lineagesOf(sweep.spec, shape), status },
     workers: options.workers ?? Math.min(sweep.spec.parallelism, cpus().length),
     isRecorded: ({ id }) => ledger.records.has(id),
@@ -90,7 +96,8 @@ async function runLocked(
     fail: async (failure) => line?.ledger.fail(failure),
     progress: (news) => line?.news.progress(news),
     atWork: (lineages) => line?.announce(lineages),
-  }).finally(() => line?.close());
+  };
+  const failed = await work().finally(() => line?.close());
   ledger.close();
   status.clear();
   removeIfEmpty(join(folder, CHECKPOINTS_FOLDER));
@@ -100,16 +107,15 @@ async function runLocked(
   return summarise(failed, sweep.spec.maxFailedTrials);
 }
 
-/** Each ledger gets what the other one has, and the aggregator learns of the sweep. */
-async function share(line: Line, definition: SweepDefinition, points: readonly GridPoint[], ledger: FileLedger) {
-  await line.makeStreams();
-  await line.sweeps.publish({ definition, by: 'owner', since: Date.now() });
+/** Each ledger gets what the other one has. */
+async function share(line: Line, points: readonly GridPoint[], ledger: FileLedger): Promise<void> {
   const ids = points.map(({ trial }) => trial.id);
   const there = await line.ledger.recorded(ids);
-  for (const record of there.values()) ledger.append(record);
   for (const id of ids) {
-    const record = ledger.records.get(id);
-    if (record !== undefined && !there.has(id)) await line.ledger.publish(record);
+    const [mine, theirs] = [ledger.records.get(id), there.get(id)];
+    if (mine === undefined && theirs !== undefined) ledger.append(theirs);
+    // A contradiction is published as well: NATS refuses it, and all are told.
+    else if (mine !== undefined && (theirs === undefined || !isSame(mine, theirs))) await line.ledger.publish(mine);
   }
 }
 

@@ -28,13 +28,11 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
   if (lineages.length === 0)
     throw new UsageError(`--pack: ${pack} is not a pack of ${sweep.metadata.name}; give 0 to ${packs - 1}`);
   const say = (line: string) => logger.info(line);
-  const line = await openLine(
-    nats,
-    definition,
-    `pack-${pack}`,
-    (text) => logger.warn(text),
-    (trial) => say(`recorded ${trial}`),
-  );
+  const line = await openLine({
+    ...{ nats, definition, pack: `pack-${pack}`, by: 'trainer' },
+    say: (text) => logger.warn(text),
+    acknowledged: (trial) => say(`recorded ${trial}`),
+  });
   const stop = (signal: 'SIGINT' | 'SIGTERM') => {
     say(`ended by ${signal}; every acknowledged record is kept, and the same command goes on from the last checkpoint`);
     const exit = () => process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -46,27 +44,27 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  const trials = lineages.flatMap(({ chains }) => chains.flat().map(({ id }) => id));
-  const recorded = await line.ledger.recorded([...new Set(trials)]);
   let lastLine = 0;
-  const failed = await train({
-    ...{ definition, lineages, workers, checkpoints: line.checkpoints },
-    isRecorded: ({ id }) => recorded.has(id),
-    status: {
-      say,
-      show: (text) => {
-        const now = performance.now() / 1000;
-        if (lastLine > 0 && now - lastLine < SECONDS_BETWEEN_LINES) return;
-        lastLine = now;
-        say(text);
-      },
-    },
-    publish: (record) => line.queue.publish(record),
-    durable: () => line.queue.drained(),
-    fail: (failure) => line.ledger.fail(failure),
-    progress: (news) => line.news.progress(news),
-    atWork: (ids) => line.announce(ids),
-  }).finally(() => line.close());
+  const show = (text: string) => {
+    const now = performance.now() / 1000;
+    if (lastLine > 0 && now - lastLine < SECONDS_BETWEEN_LINES) return;
+    lastLine = now;
+    say(text);
+  };
+  const work = async () => {
+    const trials = lineages.flatMap(({ chains }) => chains.flat().map(({ id }) => id));
+    const recorded = await line.ledger.recorded([...new Set(trials)]);
+    return train({
+      ...{ definition, lineages, workers, checkpoints: line.checkpoints, status: { say, show } },
+      isRecorded: ({ id }) => recorded.has(id),
+      publish: (record) => line.queue.publish(record),
+      durable: () => line.queue.drained(),
+      fail: (failure) => line.ledger.fail(failure),
+      progress: (news) => line.news.progress(news),
+      atWork: (ids) => line.announce(ids),
+    });
+  };
+  const failed = await work().finally(() => line.close());
   say(`pack ${pack}: ${failed === 0 ? 'every trial is recorded' : `${failed} trials failed`}`);
   return failed === 0 ? 0 : 1;
 }

@@ -11,9 +11,12 @@ export class NatsCheckpoints implements Checkpoints {
   ) {}
 
   static async open(link: NatsLink): Promise<NatsCheckpoints> {
-    const store = await patiently(link, 'the checkpoints', 0, () =>
-      link.connection.jetstream({ timeout: ANSWER_WITHIN }).views.os(CHECKPOINTS),
-    );
+    const manager = await link.connection.jetstreamManager({ checkAPI: false, timeout: ANSWER_WITHIN });
+    const store = await patiently(link, 'the bucket of checkpoints', 0, async () => {
+      // Where there is no bucket the client would make one, with settings of its own.
+      await manager.streams.info(`OBJ_${CHECKPOINTS}`);
+      return link.connection.jetstream({ timeout: ANSWER_WITHIN }).views.os(CHECKPOINTS);
+    });
     return new NatsCheckpoints(link, store);
   }
 

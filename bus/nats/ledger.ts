@@ -74,13 +74,13 @@ export class NatsLedger implements Ledger {
 
   async recorded(trials: readonly string[]): Promise<Map<string, TrialRecord>> {
     const found = new Map<string, TrialRecord>();
-    for (let first = 0; first < trials.length; first += TOGETHER)
-      await Promise.all(
-        trials.slice(first, first + TOGETHER).map(async (trial) => {
-          const record = await patiently(this.link, 'the question what is recorded', 0, () => this.get(trial));
-          if (record !== undefined) found.set(trial, record);
-        }),
+    for (let first = 0; first < trials.length; first += TOGETHER) {
+      const some = trials.slice(first, first + TOGETHER);
+      const records = await patiently(this.link, 'the question what is recorded', 0, () =>
+        Promise.all(some.map((trial) => this.get(trial))),
       );
+      for (const record of records) if (record !== undefined) found.set(record.id, record);
+    }
     return found;
   }
 

@@ -1,6 +1,5 @@
 /** Progress: published and forgotten, followed from the last news of each lineage and pack. */
 import { DeliverPolicy } from 'nats';
-import { decodeDefinition, encodeDefinition } from '../../sweep/definition';
 import type { PackNews, Progress } from '../bus';
 import type { NatsLink } from './connect';
 import { messagesOf } from './follow';
@@ -20,9 +19,8 @@ export class NatsNews {
   }
 
   /** Lost when NATS is away. */
-  pack({ definition, ...news }: PackNews): void {
-    const { name } = definition.sweep.metadata;
-    this.publish(packSubject(name, news.pack), JSON.stringify({ ...news, definition: encodeDefinition(definition) }));
+  pack(news: PackNews): void {
+    this.publish(packSubject(news.sweep, news.pack), JSON.stringify(news));
   }
 
   private publish(subject: string, text: string): void {
@@ -36,7 +34,7 @@ export class NatsNews {
     // By the server's clock, as the messages' times are.
     const { ts = new Date().toISOString() } = await manager.streams.info(PROGRESS);
     const began = 1_000_000 * Date.parse(ts);
-    const options = { deliver_policy: DeliverPolicy.LastPerSubject, filterSubjects: [PROGRESS_SUBJECTS] };
+    const options = { deliver_policy: DeliverPolicy.LastPerSubject, filterSubjects: PROGRESS_SUBJECTS };
     for await (const message of messagesOf(this.link, PROGRESS, options, signal)) {
       const news = parseNews(message.string());
       if (news !== undefined) yield { ...news, isOld: message.info.timestampNanos < began };
@@ -46,16 +44,19 @@ export class NatsNews {
 
 function parseNews(text: string): News | undefined {
   try {
-    const news = JSON.parse(text) as Progress | (Omit<PackNews, 'definition'> & { definition: string });
-    if (!('definition' in news)) return isProgress(news) ? { kind: 'progress', progress: news } : undefined;
-    if (typeof news.pack !== 'string' || typeof news.since !== 'number' || !Array.isArray(news.lineages))
-      return undefined;
-    return { kind: 'pack', pack: { ...news, definition: decodeDefinition(news.definition) } };
+    const news = JSON.parse(text) as Progress | PackNews;
+    if ('lineages' in news) return isPack(news) ? { kind: 'pack', pack: news } : undefined;
+    return isProgress(news) ? { kind: 'progress', progress: news } : undefined;
   } catch {
     return undefined;
   }
 }
 
+const isText = (value: unknown) => typeof value === 'string';
+
+const isPack = ({ sweep, pack, lineages }: PackNews): boolean =>
+  [sweep, pack].every(isText) && Array.isArray(lineages) && lineages.every(isText);
+
 const isProgress = ({ lineage, network, step, ...rest }: Progress): boolean =>
-  [lineage, network, step].every((text) => typeof text === 'string') &&
+  [lineage, network, step].every(isText) &&
   [rest.seed, rest.epoch, rest.epochs, rest.loss, rest.accuracy].every((value) => typeof value === 'number');

@@ -19,16 +19,16 @@ const records: Partial<StreamConfig> = {
   ...{ deny_delete: true, deny_purge: true, allow_direct: true },
 };
 
-/** Sweeps: the last definition of each name. */
+/** Sweeps: the last definition of each name, by its owner and by a trainer. */
 const sweeps: Partial<StreamConfig> = {
-  ...{ name: SWEEPS, subjects: [SWEEP_SUBJECTS] },
+  ...{ name: SWEEPS, subjects: SWEEP_SUBJECTS },
   ...{ storage: StorageType.File, retention: RetentionPolicy.Limits, max_age: 0 },
   ...{ discard: DiscardPolicy.Old, max_msgs_per_subject: 1, allow_direct: true },
 };
 
 /** Progress: in memory, the last hour at most, old news making room for new: nothing may depend on it. */
 const progress: Partial<StreamConfig> = {
-  ...{ name: PROGRESS, subjects: [PROGRESS_SUBJECTS] },
+  ...{ name: PROGRESS, subjects: PROGRESS_SUBJECTS },
   ...{ storage: StorageType.Memory, retention: RetentionPolicy.Limits, discard: DiscardPolicy.Old },
   ...{ max_age: nanos(HOUR), max_msgs: 100_000, max_bytes: 64 * 2 ** 20 },
 };

@@ -15,10 +15,12 @@ export const LEDGER_SUBJECTS = [recordSubject('*'), failureSubject('*'), conflic
 
 export const progressSubject = (lineage: string) => `prunesweep.progress.lineage.${lineage}`;
 export const packSubject = (sweep: string, pack: string) => `prunesweep.progress.pack.${sweep}.${pack}`;
-export const PROGRESS_SUBJECTS = 'prunesweep.progress.>';
+export const PROGRESS_SUBJECTS = [progressSubject('*'), 'prunesweep.progress.pack.>'];
 
 /** A sweep's name is that of a Kubernetes object: it may have dots, but no wildcards or spaces. */
 export const sweepSubject = (name: string) => `prunesweep.sweep.${name}`;
-export const SWEEP_SUBJECTS = sweepSubject('>');
+/** What a trainer says of the sweep that it works on, which nobody mistakes for what its owner says. */
+export const broughtSubject = (name: string) => `prunesweep.progress.sweep.${name}`;
+export const SWEEP_SUBJECTS = [sweepSubject('>'), broughtSubject('>')];
 
 export const checkpointKey = (lineage: string, name: CheckpointName) => `${lineage}/${name}`;

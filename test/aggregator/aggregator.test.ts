@@ -164,19 +164,16 @@ describe.runIf(hasNats)(`the aggregator${whyNoNats}`, () => {
     const source = await line.startSource();
     const reader = await line.startReader(source.server.url);
     const total = () => reader.aggregator.boards.get('test')?.counts.total;
-    const bring = (seeds: number, since: number) => {
-      const { definition } = line.publishedSweep({ seeds });
-      source.news.pack({ definition, pack: 'pack-0', since, lineages: [] });
-    };
-    bring(1, 5);
+    const bring = (seeds: number, since: number) =>
+      source.sweeps.publish({ ...line.publishedSweep({ seeds }, 'test', since), by: 'trainer' });
+    await bring(1, 5);
     await expect.poll(total, { timeout: 10_000 }).toBe(8);
-    bring(2, 6);
+    await bring(2, 6);
     await expect.poll(total, { timeout: 10_000 }).toBe(16);
     await source.sweeps.publish(line.publishedSweep({ seeds: 3 }, 'test', 1));
     await expect.poll(total, { timeout: 10_000 }).toBe(24);
-    bring(4, 9);
-    const marker = line.publishedSweep({}, 'marker').definition;
-    source.news.pack({ definition: marker, pack: 'pack-0', since: 1, lineages: [] });
+    await bring(4, 9);
+    await source.sweeps.publish({ ...line.publishedSweep({}, 'marker'), by: 'trainer' });
     await line.untilSweep(reader, 'marker');
     expect(total()).toBe(24);
   });

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Live } from '../../aggregator/live';
 import type { PackNews, Progress } from '../../bus/bus';
-import { publishedSweep } from './line';
 
 const pack = (name: string, lineages: string[], sweep = 'test'): PackNews => ({
-  ...{ definition: publishedSweep({}, sweep).definition, pack: name, since: 1, lineages },
+  ...{ sweep, pack: name, lineages },
 });
 const progress = (lineage: string, epoch: number): Progress => ({
   ...{ lineage, network: '5', seed: 1, step: 'dense', epoch, epochs: 20, loss: 0.1, accuracy: 0.9 },

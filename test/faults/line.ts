@@ -142,7 +142,7 @@ export class Line {
     await this.inNatsTurn(async () => {
       await this.nats.kill();
       rmSync(join(this.folder, 'backup'), { recursive: true, force: true });
-      cpSync(join(this.nats.folder, 'store'), join(this.folder, 'backup'), { recursive: true });
+      cpSync(this.nats.store, join(this.folder, 'backup'), { recursive: true });
       await this.nats.begin();
     });
   }
@@ -151,8 +151,8 @@ export class Line {
     await this.inNatsTurn(async () => {
       if (!existsSync(join(this.folder, 'backup'))) return;
       await this.nats.kill();
-      rmSync(join(this.nats.folder, 'store'), { recursive: true, force: true });
-      cpSync(join(this.folder, 'backup'), join(this.nats.folder, 'store'), { recursive: true });
+      rmSync(this.nats.store, { recursive: true, force: true });
+      cpSync(join(this.folder, 'backup'), this.nats.store, { recursive: true });
       this.restores++;
       await this.nats.begin();
     });

@@ -1,91 +1,20 @@
-/** A real nats-server for a test: on a free port of loopback, its store in a temporary folder. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** The nats-server that the run obtained, for tests. */
 import { inject } from 'vitest';
+import { NatsServer as Server } from './natsserver';
 
 const nats = inject('nats');
 export const hasNats = 'program' in nats;
 /** For the names of tests that need it, so that who skips them reads why. */
 export const whyNoNats = 'missing' in nats ? ` (${nats.missing})` : '';
 
-export class NatsServer {
-  readonly folder = mkdtempSync(join(tmpdir(), 'prunesweep-nats-'));
-  private child: ChildProcess | undefined;
-  private port = -1;
-  private log = '';
-
-  /**
-   * @param config lines added to the configuration
-   * @param env what `$NAME` in the configuration stands for
-   */
-  private constructor(
-    private readonly config: string,
-    private readonly env: NodeJS.ProcessEnv,
-  ) {}
-
-  static async start(config = '', env: NodeJS.ProcessEnv = {}): Promise<NatsServer> {
-    const server = new NatsServer(config, env);
-    await server.begin();
-    return server;
-  }
-
-  get url(): string {
-    return `nats://127.0.0.1:${this.port}`;
-  }
-
-  /** Starts, on the same port and store as before if there was one. */
-  async begin(): Promise<void> {
-    if (!('program' in nats)) throw new Error(nats.missing);
-    const file = join(this.folder, 'nats.conf');
-    const ports = join(this.folder, 'ports');
-    rmSync(ports, { recursive: true, force: true });
-    writeFileSync(
-      file,
-      [
-        `listen: "127.0.0.1:${this.port}"`,
-        `ports_file_dir: "${this.folder}"`,
-        `jetstream { store_dir: "${join(this.folder, 'store')}", sync_interval: always }`,
-        this.config,
-      ].join('\n'),
-    );
-    const child = spawn(nats.program, ['--config', file], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...this.env },
-    });
-    this.child = child;
-    child.stderr!.on('data', (data: Buffer) => {
-      this.log += data.toString();
-    });
-    for (let tries = 0; tries < 1000; tries++) {
-      if (child.exitCode !== null) throw new Error(`nats-server ended with ${child.exitCode}: ${this.log}`);
-      const written = readdirSync(this.folder).find((name) => name.endsWith(`_${child.pid}.ports`));
-      if (written !== undefined && this.log.includes('Server is ready')) {
-        const { nats: urls } = JSON.parse(readFileSync(join(this.folder, written), 'utf8')) as { nats: string[] };
-        this.port = Number(new URL(urls[0]!).port);
-        return;
-      }
-      await new Promise((done) => setTimeout(done, 10));
-    }
-    throw new Error(`nats-server is not ready after 10 s: ${this.log}`);
-  }
-
-  signal(name: NodeJS.Signals): void {
-    if (this.child?.exitCode === null && this.child.signalCode === null) this.child.kill(name);
-  }
-
-  /** Ends it at once, as a power cut does but for what the kernel still writes. */
-  async kill(): Promise<void> {
-    const { child } = this;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    if (existsSync(this.folder)) rmSync(this.folder, { recursive: true, force: true });
-  }
+export function natsProgram(): string {
+  if (!('program' in nats)) throw new Error(nats.missing);
+  return nats.program;
 }
+
+export type NatsServer = Server;
+export const NatsServer = {
+  start(config = '', env: NodeJS.ProcessEnv = {}): Promise<Server> {
+    return Server.start(natsProgram(), { config, env });
+  },
+};

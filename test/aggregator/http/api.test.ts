@@ -58,12 +58,12 @@ describe.runIf(hasNats)(`the API${whyNoNats}`, () => {
     });
     expect(all[1].best).toEqual(JSON.parse(JSON.stringify(reader.aggregator.boards.get('test')!.best)));
     const { id: lineage } = lineagesOf(spec, MNIST)[0]!;
-    source.news.pack({ definition: sweep.definition, pack: 'pack-0', since: 1, lineages: [lineage] });
+    source.news.pack({ sweep: 'test', pack: 'pack-0', lineages: [lineage] });
     await line.untilState(reader, 'running');
     expect(await json('/api/sweeps/test')).toMatchObject({
       ...{ atWork: [{ pack: 'pack-0', lineage }], trials: { running: 1 } },
     });
-    source.news.pack({ definition: sweep.definition, pack: 'pack-0', since: 1, lineages: [] });
+    source.news.pack({ sweep: 'test', pack: 'pack-0', lineages: [] });
     await line.untilState(reader, 'waiting');
     await source.ledger.fail({ trial: records[23]!.id, reason: 'it diverged' });
     for (const record of records.slice(3, 23)) await source.ledger.publish(record);

@@ -88,7 +88,7 @@ describe.runIf(hasNats)(`the users of NATS${whyNoNats}`, () => {
     expect((await stored()).state.bytes).toBeLessThan(10_000);
 
     const news = new NatsNews(trainer.link);
-    news.pack({ definition, pack: 'pack-0', since: 1, lineages: ['l'] });
+    news.pack({ sweep: 'test', pack: 'pack-0', lineages: ['l'] });
     const step = { network: '300-100', seed: 1, step: 'dense', epoch: 1, epochs: 2, loss: 1, accuracy: 0.5 };
     news.progress({ lineage: 'l', ...step });
     await trainer.connection.flush();
@@ -101,10 +101,14 @@ describe.runIf(hasNats)(`the users of NATS${whyNoNats}`, () => {
     const heard = await first(2, new NatsNews(aggregator.link).follow(until.signal));
     expect(heard.map((one) => one.kind).sort()).toEqual(['pack', 'progress']);
 
-    await new NatsSweeps(aggregator.link).publish({ definition, by: 'trainer', since: 1 });
+    await new NatsSweeps(trainer.link).publish({ definition, by: 'trainer', since: 3 });
+    await new NatsSweeps(aggregator.link).publish({ definition, by: 'owner', since: 1 });
     await new NatsSweeps(controller.link).publish({ definition, by: 'owner', since: 2 });
     for (const { link } of [aggregator, controller])
-      expect(await first(1, new NatsSweeps(link).follow(until.signal))).toMatchObject([{ by: 'owner', since: 2 }]);
+      expect(await first(2, new NatsSweeps(link).follow(until.signal))).toMatchObject([
+        { by: 'trainer', since: 3 },
+        { by: 'owner', since: 2 },
+      ]);
 
     // Also what nats.js does in passing and does not wait for: consumers dropped, "go on" said.
     for (const { connection, refused } of [trainer, aggregator, controller]) {
