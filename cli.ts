@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-/** The command line. Each command is a file of `cli/`; this one says what there is, and turns errors into exit codes. */
+/**
+ * The command line. Each command is a file of `cli/`, loaded when it is called: the engine, the store and the server are
+ * half a second together. This one says what there is, and turns errors into exit codes.
+ */
 import './cli/node';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { NatsOptions } from './bus/nats/connect';
-import { type AggregatorOptions, aggregator } from './cli/aggregator';
+import type { AggregatorOptions } from './cli/aggregator';
 import { fields } from './cli/fields';
-import { plan } from './cli/plan';
-import { type RunOptions, run } from './cli/run';
+import type { RunOptions } from './cli/run';
 import { TABLE_FORMATS, type TableFormat, table } from './cli/table';
-import { trainer } from './cli/trainer';
-import { verify } from './cli/verify';
 import { version } from './package.json';
 import { USAGE_EXIT } from './sweep/errors';
 
@@ -94,6 +94,7 @@ where it was; with a grown grid it runs what is missing. With --nats, what other
 again, and an aggregator there shows this run like any other.`,
   )
   .action(async (file: string, { nats, ...options }: Omit<RunOptions, 'nats'> & Partial<NatsFlags>) => {
+    const { run } = require('./cli/run') as typeof import('./cli/run');
     process.exitCode = await run(file, { ...options, ...(nats === undefined ? {} : { nats: natsOf(nats, options) }) });
   });
 
@@ -123,6 +124,7 @@ elsewhere, goes on from its last checkpoint in the object store. Each record is 
 while NATS is slow or away up to 16 records wait in memory, each holding training up longer, and the log says so.`,
   )
   .action(async (options: { sweep: string; pack: number; workers: number } & NatsFlags) => {
+    const { trainer } = require('./cli/trainer') as typeof import('./cli/trainer');
     process.exitCode = await trainer({ ...options, nats: natsOf(options.nats, options) });
   });
 
@@ -144,6 +146,7 @@ Markdown and LaTeX, trials, trials.parquet, live events, /metrics, /readyz. The 
 it, it is made again from the ledger.`,
   )
   .action(async (options: Omit<AggregatorOptions, 'sweep' | 'nats'> & { sweep?: string[] } & NatsFlags) => {
+    const { aggregator } = require('./cli/aggregator') as typeof import('./cli/aggregator');
     await aggregator({ ...options, sweep: options.sweep ?? [], nats: natsOf(options.nats, options) });
   });
 
@@ -155,6 +158,7 @@ program
     'Say what a sweep would do: networks and their weights, lineages (dense networks), trials, packs, and the time that it takes on this machine, from a short measurement. Nothing is run.',
   )
   .action((file: string, options: { json: boolean }) => {
+    const { plan } = require('./cli/plan') as typeof import('./cli/plan');
     plan(file, options);
   });
 
@@ -176,6 +180,7 @@ program
     'Check a folder: each trial of the grid has exactly one record, ids and checksums match contents, every table is what the records add up to; kept networks are evaluated again and compared with their records to the last image.',
   )
   .action((folder: string) => {
+    const { verify } = require('./cli/verify') as typeof import('./cli/verify');
     process.exitCode = verify(folder);
   });
 

@@ -4,9 +4,10 @@ import type { Ledger, LedgerMessage, PublishedSweep } from '../bus/bus';
 import type { HeardNews } from '../bus/nats/news';
 import { encodeDefinition } from '../sweep/definition';
 import { DiskError, UsageError } from '../sweep/errors';
+import type { TrialRecord } from '../sweep/record';
 import { Board } from './board';
 import { Live } from './live';
-import { Store, StoreDamaged } from './store';
+import { Store, StoreDamaged, type StoredMessage, toStore } from './store';
 import { supersedes } from './sweeps';
 
 /** Where it all comes from. */
@@ -27,9 +28,21 @@ export interface Log {
 }
 
 /** Messages that are taken in at once, and how long the first of them waits for others, in ms. */
-const [BATCH, GATHER] = [2000, 50];
+const [BATCH, GATHER] = [5000, 50];
 const MILLISECONDS_BETWEEN_CHECKS = 1000;
 const MILLISECONDS_BEFORE_ANOTHER_TRY = 500;
+
+/** How long a page of records may take. */
+const MILLISECONDS_FOR_RECORDS = 10_000;
+
+/** What is in the ledger alone cannot be had now. */
+export class LedgerAway extends Error {
+  readonly statusCode = 503;
+
+  constructor() {
+    super('records are in the ledger, which is away; ask again when NATS is back');
+  }
+}
 
 const seconds = () => performance.now() / 1000;
 
@@ -59,9 +72,11 @@ export class Aggregator {
   /** The end that must be reached before the table may be believed; undefined until it is known. */
   private target: number | undefined;
   private hasCaughtUp = false;
+  /** When the first message was followed that is not in the table yet, in seconds, and how many there were before. */
+  private behindSince: { time: number; folded: number } | undefined;
   /** The place up to which the boards have the ledger; the store's is ahead of it while a batch is taken in. */
   private inTable: number;
-  private batch: LedgerMessage[] = [];
+  private batch: StoredMessage[] = [];
   private timer: NodeJS.Timeout | undefined;
   private taking: Promise<void> = Promise.resolve();
   private failure: unknown;
@@ -105,6 +120,18 @@ export class Aggregator {
         ...place,
       };
     return { isReady: true, reason: 'the table is what the ledger says', ...place };
+  }
+
+  /**
+   * The records of trials, as the ledger has them.
+   * @throws LedgerAway
+   */
+  async recordsOf(trials: readonly string[]): Promise<Map<string, TrialRecord>> {
+    if (this.ledgerEnd === undefined) throw new LedgerAway();
+    const late = sleep(MILLISECONDS_FOR_RECORDS, undefined, { ref: false }).then(() => {
+      throw new LedgerAway();
+    });
+    return Promise.race([this.sources.ledger.recorded(trials), late]);
   }
 
   /** @returns what takes the listener away again */
@@ -231,7 +258,8 @@ export class Aggregator {
   }
 
   private async take(message: LedgerMessage): Promise<void> {
-    this.batch.push(message);
+    if (!this.hasCaughtUp) this.behindSince ??= { time: seconds(), folded: this.folded };
+    this.batch.push(toStore(message));
     if (this.batch.length >= BATCH) {
       const before = this.taking;
       this.takeBatch();
@@ -281,8 +309,17 @@ export class Aggregator {
   private noteProgress(): void {
     const last = this.inTable;
     if (this.ledgerEnd !== undefined) this.ledgerEnd = Math.max(this.ledgerEnd, last);
-    if (this.target !== undefined && last >= this.target) this.hasCaughtUp = true;
+    if (this.target !== undefined && last >= this.target && !this.hasCaughtUp) this.catchUp();
     for (const listener of this.listeners) listener();
+  }
+
+  private catchUp(): void {
+    this.hasCaughtUp = true;
+    const { behindSince } = this;
+    this.behindSince = undefined;
+    if (behindSince === undefined) return;
+    const messages = this.folded - behindSince.folded;
+    this.log.info(`caught up: ${messages} messages of the ledger in ${(seconds() - behindSince.time).toFixed(2)} s`);
   }
 
   private async makeAgain(reason: string): Promise<void> {
@@ -305,10 +342,7 @@ export class Aggregator {
 
   private async makeBoard(published: PublishedSweep): Promise<void> {
     const { name } = published.definition.sweep.metadata;
-    const { places, facts } = await this.store.board(name);
-    const board = new Board(published, places);
-    for (const fact of facts) board.note(fact);
-    this.boards.set(name, board);
+    this.boards.set(name, new Board(published, await this.store.board(name)));
   }
 
   private followSweeps(): Promise<void> {

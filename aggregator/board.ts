@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { PublishedSweep } from '../bus/bus';
 import { type Cell, type CellPlace, fillCells } from '../sweep/cells';
 import { encodeDefinition } from '../sweep/definition';
-import type { Fact } from './store';
+import type { BoardContent, Fact } from './store';
 import { type Axes, axesOf } from './table';
 
 /** Of so many records that came last the times are kept, to tell how fast they come. */
@@ -29,17 +29,28 @@ export class Board {
   private recorded = 0;
   /** Changes with every change. */
   version = 0;
+  /** The places of each count, the smallest first. */
+  private readonly byCount: CellPlace[][];
   private cached: { version: number; cells: Cell[] } | undefined;
   private readonly times: number[] = [];
 
+  private readonly places: readonly CellPlace[];
+
+  /** @param content what the store has of the sweep */
   constructor(
     readonly published: PublishedSweep,
-    private readonly places: readonly CellPlace[],
+    { places, points, accuracies, facts }: BoardContent,
   ) {
+    this.places = places;
     const { sweep, shape } = published.definition;
     this.axes = axesOf(sweep.spec, shape);
     this.id = hash('sha256', encodeDefinition(published.definition)).slice(0, 8);
     this.accuracies = new Float64Array(places.reduce((sum, { points }) => sum + points.length, 0)).fill(Number.NaN);
+    const byCount = Map.groupBy(places, ({ remainingWeights }) => remainingWeights);
+    this.byCount = [...byCount].sort(([a], [b]) => a - b).map(([, same]) => same);
+    for (const [at, point] of points.entries()) this.accuracies[point] = accuracies[at]!;
+    this.recorded = points.length;
+    for (const fact of facts) this.note(fact);
   }
 
   note({ kind, point, trial, accuracy }: Fact): void {
@@ -74,28 +85,26 @@ export class Board {
   }
 
   get cells(): Cell[] {
-    if (this.cached?.version !== this.version) {
-      const accuracyAt = (point: number) => {
-        const accuracy = this.accuracies[point]!;
-        return Number.isNaN(accuracy) ? undefined : accuracy;
-      };
-      this.cached = { version: this.version, cells: fillCells(this.places, accuracyAt) };
-    }
+    if (this.cached?.version !== this.version) this.cached = { version: this.version, cells: this.fill(this.places) };
     return this.cached.cells;
   }
 
   /** Of the cells at the smallest count that has a mean, the best. */
   get best(): Cell | undefined {
-    const measured = this.cells.filter(({ mean }) => mean !== undefined);
-    const least = measured.reduce(
-      (smallest, cell) => Math.min(smallest, cell.remainingWeights),
-      Number.POSITIVE_INFINITY,
-    );
-    return measured
-      .filter(({ remainingWeights }) => remainingWeights === least)
+    const isRecorded = (point: number) => !Number.isNaN(this.accuracies[point]);
+    const group = this.byCount.find((places) => places.some(({ points }) => points.some(isRecorded)));
+    return this.fill(group ?? [])
+      .filter(({ mean }) => mean !== undefined)
       .reduce<Cell | undefined>(
         (best, cell) => (best === undefined || cell.mean! > best.mean! ? cell : best),
         undefined,
       );
+  }
+
+  private fill(places: readonly CellPlace[]): Cell[] {
+    return fillCells(places, (point) => {
+      const accuracy = this.accuracies[point]!;
+      return Number.isNaN(accuracy) ? undefined : accuracy;
+    });
   }
 }

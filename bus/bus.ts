@@ -54,8 +54,7 @@ export interface Bus {
 
 /** What a place in the ledger holds. */
 export type LedgerEntry =
-  /** `text`: the record as JSON. */
-  | { kind: 'record'; record: TrialRecord; text: string }
+  | { kind: 'record'; record: TrialRecord }
   | { kind: 'failure'; failure: Failure }
   /** Somebody measured a recorded trial again, with another result, which was not taken: the alarm. */
   | { kind: 'conflict'; trial: string; text: string }

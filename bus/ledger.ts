@@ -125,7 +125,7 @@ export class FileLedger implements Ledger {
         });
       if (signal?.aborted === true) return;
       const record = this.inOrder[at]!;
-      yield { sequence: at + 1, stamp: record.id, entry: { kind: 'record', record, text: JSON.stringify(record) } };
+      yield { sequence: at + 1, stamp: record.id, entry: { kind: 'record', record } };
     }
   }
 

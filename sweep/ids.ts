@@ -20,5 +20,21 @@ export function canonicalJson(value: unknown): string {
 
 const sha256 = (text: string): string => hash('sha256', text);
 
-export const trialId = (content: TrialContent): string => sha256(canonicalJson(content));
+/**
+ * `canonicalJson` of a trial, written out: it is made for each record that is read and each point of each grid, and so
+ * takes a fifth of the time.
+ */
+function canonicalTrial(content: TrialContent): string {
+  const { dataset, hiddenWidths, parent, recipe, remainingWeights, retraining, seed, training, validation } = content;
+  const { batchSize, epochs, l1, l2, learningRate, momentum, optimizer } = training;
+  const { criterion, recovery, schedule, scope } = recipe;
+  const text = JSON.stringify;
+  const again =
+    retraining === null
+      ? 'null'
+      : `{"epochs":${retraining.epochs},"learningRateFactor":${text(retraining.learningRateFactor)}}`;
+  return `{"dataset":${text(dataset)},"hiddenWidths":[${hiddenWidths.join(',')}],"parent":${parent === null ? 'null' : text(parent)},"recipe":{"criterion":${text(criterion)},"recovery":${text(recovery)},"schedule":${text(schedule)},"scope":${text(scope)}},"remainingWeights":${remainingWeights},"retraining":${again},"seed":${seed},"training":{"batchSize":${batchSize},"epochs":${epochs},"l1":${text(l1)},"l2":${text(l2)},"learningRate":${text(learningRate)},"momentum":${text(momentum)},"optimizer":${text(optimizer)}},"validation":${validation}}`;
+}
+
+export const trialId = (content: TrialContent): string => sha256(canonicalTrial(content));
 export const lineageId = (content: LineageContent): string => sha256(canonicalJson(content));

@@ -8,6 +8,7 @@ import etag from '@fastify/etag';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import { sweepYaml } from '../../sweep/accept';
+import type { GridPoint } from '../../sweep/grid';
 import type { TrialRecord } from '../../sweep/record';
 import type { Aggregator } from '../aggregator';
 import type { Board } from '../board';
@@ -167,12 +168,12 @@ function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (
       },
     },
     async ({ params: { id } }) => {
-      const { record, failure, conflict } = await aggregator.store.trial(id);
-      if (record === undefined && failure === undefined)
+      const { isRecorded, failure, conflict } = await aggregator.store.trial(id);
+      if (!isRecorded && failure === undefined)
         throw new NotFound(`${id}: nothing is recorded of a trial of this id; it has 64 hexadecimal digits`);
       return {
-        ...(record === undefined ? { failure } : { record: JSON.parse(record) }),
-        ...(conflict === undefined ? {} : { conflict: offeredOf(conflict) }),
+        ...(isRecorded ? { record: (await aggregator.recordsOf([id])).get(id) } : { failure }),
+        ...(conflict === undefined ? {} : { conflict: JSON.parse(conflict) }),
       };
     },
   );
@@ -183,8 +184,7 @@ function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (
       const columns = columnsOf(boardOf(name).published.definition.sweep.spec.recipes);
       async function* lines() {
         yield trialsCsvHeader(columns);
-        for await (const rows of aggregator.store.records(name, GROUP_ROWS))
-          yield trialsCsvRows(columns, rows.map(pointOf));
+        for await (const rows of recordedPoints(aggregator, name)) yield trialsCsvRows(columns, rows);
       }
       return sendStream(reply, 'text/csv; charset=utf-8', Readable.from(lines()));
     },
@@ -195,7 +195,7 @@ function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (
     async ({ params: { name } }, reply) => {
       const { recipes, hiddenWidths } = boardOf(name).published.definition.sweep.spec;
       const file = new TrialsParquet(recipes, mostLayers(hiddenWidths));
-      for await (const rows of aggregator.store.records(name, GROUP_ROWS)) file.add(rows.map(pointOf));
+      for await (const rows of recordedPoints(aggregator, name)) file.add(rows);
       return reply.type('application/vnd.apache.parquet').send(Buffer.from(file.finish()));
     },
   );
@@ -252,28 +252,19 @@ const trialOf = ({ sequence, ...row }: TrialRow) => ({
   state: sequence !== null ? 'recorded' : row.failure !== null ? 'failed' : 'missing',
 });
 
-/** What the alarm says; whoever may raise it may also say what is no JSON. */
-function offeredOf(text: string): object {
-  try {
-    const offered: unknown = JSON.parse(text);
-    if (typeof offered === 'object' && offered !== null) return offered;
-  } catch {
-    // Shown as it is.
+/** A sweep's recorded trials in the order of the grid, a group at a time: the rows of the store, the records of the ledger. */
+async function* recordedPoints(aggregator: Aggregator, sweep: string): AsyncGenerator<RecordedPoint[]> {
+  for (let after = -1; ; ) {
+    const rows = await aggregator.store.trials(sweep, { state: 'recorded' }, after, GROUP_ROWS);
+    if (rows.length === 0) return;
+    const records = await aggregator.recordsOf(rows.map(({ id }) => id));
+    yield rows.map((row) => ({ point: pointOf(row, records.get(row.id)!), record: records.get(row.id)! }));
+    after = rows.at(-1)!.point;
   }
-  return { text };
 }
 
 /** A row of the store as the point of the grid that it is; its recipe's own l1 and l2 are those of its training. */
-function pointOf({
-  id,
-  network,
-  recipe,
-  seed,
-  pruneRatio,
-  record: text,
-}: TrialRow & { record: string }): RecordedPoint {
-  const record = JSON.parse(text) as TrialRecord;
-  const { trial: content } = record;
+function pointOf({ id, network, recipe, seed, pruneRatio }: TrialRow, { trial: content }: TrialRecord): GridPoint {
   const trial = { id, content, ...(pruneRatio === null ? {} : { pruneRatio }) };
-  return { point: { trial, network, recipe: content.recipe, recipeName: recipe, seed }, record };
+  return { trial, network, recipe: content.recipe, recipeName: recipe, seed };
 }

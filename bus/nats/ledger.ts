@@ -150,7 +150,7 @@ function entryOf(message: JsMsg): LedgerEntry {
 function recordEntry(trial: string, text: string, bytes = text.length): LedgerEntry {
   try {
     const record = parseRecord(text);
-    if (record.id === trial) return { kind: 'record', record, text };
+    if (record.id === trial) return { kind: 'record', record };
     return poison(recordSubject(trial), `the record of trial ${record.id}, in the place of another`, text, bytes);
   } catch (error) {
     return poison(recordSubject(trial), (error as Error).message, text, bytes);

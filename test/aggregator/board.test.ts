@@ -8,7 +8,7 @@ import { byId, pointsOf, publishedSweep, recordsOf } from './line';
 const sweep = publishedSweep();
 const points = pointsOf(sweep);
 const records = recordsOf(sweep);
-const boardOf = () => new Board(sweep, cellPlaces(points));
+const boardOf = () => new Board(sweep, { places: cellPlaces(points), points: [], accuracies: [], facts: [] });
 
 const fact = (point: number, kind: Fact['kind'] = 'record'): Fact => ({
   ...{ kind, sweep: 'test', point, trial: points[point]!.trial.id, sequence: point + 1 },

@@ -34,7 +34,7 @@ export const recordsOf = (sweep: PublishedSweep): TrialRecord[] =>
 export const byId = (records: readonly TrialRecord[]) => new Map(records.map((record) => [record.id, record]));
 
 export const recordEntry = (record: TrialRecord): LedgerEntry => ({
-  ...{ kind: 'record', record, text: JSON.stringify(record) },
+  ...{ kind: 'record', record },
 });
 export const messagesOf = (entries: readonly LedgerEntry[]): LedgerMessage[] =>
   entries.map((entry, index) => ({ sequence: 3 * index + 1, stamp: `stamp ${index}`, entry }));

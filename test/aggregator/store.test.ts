@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Board } from '../../aggregator/board';
 import { STORE_FILE, Store } from '../../aggregator/store';
-import type { LedgerEntry, LedgerMessage } from '../../bus/bus';
+import type { LedgerMessage } from '../../bus/bus';
 import { cells } from '../../sweep/cells';
 import { UsageError } from '../../sweep/errors';
 import { recordOf } from '../fixtures';
@@ -45,11 +45,9 @@ async function filled(): Promise<{ store: Store; folder: string }> {
 
 /** All that a store answers. */
 async function contentOf(store: Store) {
-  const { places, facts } = await store.board('test');
-  const board = new Board(sweep, places);
-  for (const fact of facts) board.note(fact);
+  const board = new Board(sweep, await store.board('test'));
   return {
-    ...{ facts, cells: board.cells, counts: board.counts, position: store.position, sweeps: await store.sweeps() },
+    ...{ cells: board.cells, counts: board.counts, position: store.position, sweeps: await store.sweeps() },
     trials: await store.trials('test', {}, -1, 1000),
     told: await store.factsAfter('test', 0, 1000),
     quarantine: await store.quarantine(-1, 10),
@@ -60,8 +58,7 @@ async function contentOf(store: Store) {
 describe('the store', () => {
   it('says what the ledger says: records, failures, conflicts, and what is none of these', async () => {
     const { store } = await filled();
-    const { facts, counts, trials, quarantine, one, told, ...rest } = await contentOf(store);
-    expect(facts.map(({ sequence }) => sequence)).toEqual(FACTS);
+    const { counts, trials, quarantine, one, told, ...rest } = await contentOf(store);
     expect(told.map(({ sequence }) => sequence)).toEqual(FACTS);
     expect(counts).toEqual({ total: 24, recorded: 20, failed: 1, missing: 3 });
     expect(trials.map(({ id }) => id)).toEqual(points.map(({ trial }) => trial.id));
@@ -71,7 +68,13 @@ describe('the store', () => {
     expect(trials[7]).toMatchObject({ failure: "it diverged at 'fc1'", sequence: null });
     const poison = { sequence: 22, subject: 'prunesweep.record.x', reason: 'not valid JSON', bytes: 2 ** 33 };
     expect(quarantine).toEqual([{ ...poison, head: expect.stringMatching(/^\0"'\nx{195}/) }]);
-    expect(one.map((found) => Object.keys(found))).toEqual([['record'], ['record', 'conflict'], ['failure'], []]);
+    expect(one.map((found) => Object.keys(found))).toEqual([
+      ['isRecorded'],
+      ['isRecorded', 'conflict'],
+      ['isRecorded', 'failure'],
+      ['isRecorded'],
+    ]);
+    expect(one.map(({ isRecorded }) => isRecorded)).toEqual([true, true, false, false]);
     expect(rest.position).toEqual({ ledger: 'ledger 1', last: LAST, stamp: messages.at(-1)!.stamp });
     expect(rest.sweeps).toEqual([sweep]);
     expect(await store.counts()).toEqual({ records: 20, quarantined: 1, conflicts: 1 });
@@ -92,7 +95,7 @@ describe('the store', () => {
           if (batch.length > 0) told.push(...(await store.append(batch)));
         }
         if (!isFirst) await store.putSweep(sweep);
-        expect(told).toEqual(isFirst ? expected.facts : []);
+        expect(told).toEqual(isFirst ? expected.told : []);
         expect(await contentOf(store)).toEqual(expected);
       }),
       { numRuns: 10 },
@@ -116,7 +119,7 @@ describe('the store', () => {
   it('takes all of a batch or none', async () => {
     const { store } = await filled();
     const before = await contentOf(store);
-    const bad = { ...recordEntry(records[6]!), text: 5 } as unknown as LedgerEntry;
+    const bad = { kind: 'record', record: { ...records[6]!, engine: 5 as unknown as string } } as const;
     const batch: LedgerMessage[] = [recordEntry(records[5]!), bad].map((entry, index) => ({
       ...{ sequence: LAST + 1 + index, stamp: 'x', entry },
     }));
@@ -129,7 +132,7 @@ describe('the store', () => {
   it('keeps what is recorded when the grid of a sweep changes', async () => {
     const { store } = await filled();
     await store.putSweep(publishedSweep({ seeds: 4 }, 'test', 2));
-    expect(await store.board('test').then(({ facts }) => facts.length)).toBe(FACTS.length);
+    expect((await store.factsAfter('test', 0, 1000)).length).toBe(FACTS.length);
     expect(await store.trials('test', { seed: 4 }, -1, 100)).toHaveLength(8);
   });
 
@@ -161,8 +164,14 @@ describe('the store', () => {
         }
         const trials = await query(join(folder, STORE_FILE), 'SELECT * FROM trials ORDER BY point');
         expect(trials.map(({ trial_id }) => trial_id)).toEqual(points.map(({ trial }) => trial.id));
-        for (const { trial_id, record } of trials)
-          expect(JSON.parse(String(record))).toEqual(byId(some).get(String(trial_id)) ?? null);
+        for (const { trial_id, test_correct, test_loss, engine } of trials) {
+          const record = byId(some).get(String(trial_id));
+          expect({ test_correct, test_loss, engine }).toEqual({
+            test_correct: record?.test.correct ?? null,
+            test_loss: record?.test.loss ?? null,
+            engine: record?.engine ?? null,
+          });
+        }
       }),
       { numRuns: 8 },
     );
@@ -233,7 +242,7 @@ describe('a damaged store', () => {
       await again.begin('ledger 1');
       const fresh = again.position.last === 0 ? await again.counts() : undefined;
       if (fresh?.records === 0) await again.append(messages);
-      expect((await contentOf(again)).facts).toEqual(expected.facts);
+      expect((await contentOf(again)).told).toEqual(expected.told);
     }
   });
 
@@ -242,7 +251,7 @@ describe('a damaged store', () => {
     store.close();
     await query(join(folder, STORE_FILE), "UPDATE meta SET value = '0' WHERE key = 'version'");
     const again = await open(folder);
-    expect(again.said[0]).toContain('a store of version 0, this program keeps version 2; it is made again');
+    expect(again.said[0]).toContain('a store of version 0, this program keeps version 3; it is made again');
     expect(again.store.position.last).toBe(0);
   });
 

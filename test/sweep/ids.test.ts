@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { acceptSweep } from '../../sweep/accept';
 import { gridPoints, lineagesOf } from '../../sweep/grid';
 import { canonicalJson, trialId } from '../../sweep/ids';
+import type { TrialContent } from '../../sweep/trial';
 import { document, MNIST, sweepOf } from '../fixtures';
 
 describe('a trial id', () => {
@@ -37,6 +39,35 @@ describe('a trial id', () => {
           expect(JSON.parse(canonicalJson(object))).toEqual(JSON.parse(JSON.stringify(object)));
         },
       ),
+    );
+  });
+
+  it('is the hash of the canonical JSON, whatever the content', () => {
+    const count = fc.nat(2 ** 40);
+    const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+    const content = fc.record({
+      ...{
+        dataset: fc.string(),
+        validation: count,
+        hiddenWidths: fc.array(count),
+        seed: count,
+        remainingWeights: count,
+      },
+      training: fc.record({
+        ...{ epochs: count, batchSize: count, optimizer: fc.constantFrom('adam', 'sgd') },
+        ...{ learningRate: number, momentum: number, l1: number, l2: number },
+      }),
+      recipe: fc.record({
+        ...{ criterion: fc.constantFrom('magnitude', 'random'), scope: fc.constantFrom('global', 'layer') },
+        ...{ recovery: fc.constantFrom('masked', 'none'), schedule: fc.constantFrom('iterative', 'oneshot') },
+      }),
+      retraining: fc.option(fc.record({ epochs: count, learningRateFactor: number })),
+      parent: fc.option(fc.string()),
+    }) as fc.Arbitrary<TrialContent>;
+    fc.assert(
+      fc.property(content, (one) => {
+        expect(trialId(one)).toBe(createHash('sha256').update(canonicalJson(one)).digest('hex'));
+      }),
     );
   });
 

@@ -168,23 +168,22 @@ describe.runIf(hasNats)(`the API${whyNoNats}`, () => {
     expect(await text(await get('/metrics'))).toContain(`\nprunesweep_quarantined ${bad.length}\n`);
   });
 
-  it('shows the alarm when a trial was measured twice with different results, whatever it says', async () => {
+  it('shows the alarm when a trial was measured twice with different results, and no false one', async () => {
     const { source, reader, json, get } = await begin(3);
     const other = { ...records[1]!, test: { ...records[1]!.test, correct: 1 } };
     await expect(source.ledger.publish(other)).rejects.toThrow('measured twice');
     await source.raw.jetstream().publish(conflictSubject(records[2]!.id), 'not JSON');
     await line.untilFolded(reader, 5);
-    expect((await json('/api/sweeps/test')).conflicts).toEqual([records[1]!.id, records[2]!.id]);
+    expect((await json('/api/sweeps/test')).conflicts).toEqual([records[1]!.id]);
+    const { messages } = await json('/api/quarantine');
+    expect(messages).toMatchObject([{ head: 'not JSON', reason: 'not a conflict as trainers publish it' }]);
     expect(await json(`/api/trials/${records[1]!.id}`)).toMatchObject({
       record: records[1],
       conflict: { record: other },
     });
-    expect(await json(`/api/trials/${records[2]!.id}`)).toMatchObject({
-      record: records[2],
-      conflict: { text: 'not JSON' },
-    });
+    expect(await json(`/api/trials/${records[2]!.id}`)).toEqual({ record: records[2] });
     const metrics = await text(await get('/metrics'));
-    expect(metrics).toContain('\nprunesweep_conflicts 2\n');
+    expect(metrics).toContain('\nprunesweep_conflicts 1\n');
     expect(metrics).toContain('\nprunesweep_trials{sweep="test",state="recorded"} 3\n');
     expect(metrics).toContain('\nprunesweep_ready 1\n');
   });

@@ -123,12 +123,14 @@ describe.runIf(hasNats)(`the users of NATS${whyNoNats}`, () => {
     const { link: trainer } = await as('trainer', server);
     await ensureStreams(link);
     const [ledger, reading] = [await NatsLedger.open(trainer), await NatsLedger.open(link)];
-    const coming = first(2, reading.follow(0));
+    const coming = reading.follow(0);
     await ledger.publish(records[0]!);
+    expect(kind((await coming.next()).value as LedgerMessage)).toBe('record');
     await server.kill();
     await server.begin();
     await ledger.publish(records[1]!);
-    expect((await coming).map(kind)).toEqual(['record', 'record']);
+    expect(kind((await coming.next()).value as LedgerMessage)).toBe('record');
+    await coming.return(undefined);
     expect(refused.filter((what) => String(what).startsWith('$JS'))).toEqual([]);
   });
 });
