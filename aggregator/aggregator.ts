@@ -2,12 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ledger, LedgerMessage, PublishedSweep } from '../bus/bus';
 import type { HeardNews } from '../bus/nats/news';
+import { accuracy } from '../sweep/cells';
 import { encodeDefinition } from '../sweep/definition';
 import { DiskError, UsageError } from '../sweep/errors';
 import type { TrialRecord } from '../sweep/record';
 import { Board } from './board';
 import { Live } from './live';
-import { Store, StoreDamaged, type StoredMessage, toStore } from './store';
+import { type Fact, Store, StoreDamaged, type StoredMessage, toStore } from './store';
 import { supersedes } from './sweeps';
 
 /** Where it all comes from. */
@@ -277,13 +278,12 @@ export class Aggregator {
       const after = store.position.last;
       const fresh = batch.filter(({ sequence }) => sequence > after);
       if (fresh.length === 0 || this.failure !== undefined || store !== this.store) return;
-      const facts = await store.append(fresh);
+      await store.append(fresh);
       this.folded += fresh.length;
-      for (const fact of facts) {
-        const board = this.boards.get(fact.sweep);
-        board?.note(fact);
-        if (this.hasCaughtUp && fact.kind === 'record') board?.tick(seconds());
-      }
+      const facts = fresh.map(({ entry }) => factOf(entry)).filter((fact) => fact !== undefined);
+      for (const board of this.boards.values())
+        for (const fact of facts)
+          if (board.note(fact) && fact.kind === 'record' && this.hasCaughtUp) board.tick(seconds());
       this.inTable = fresh.at(-1)!.sequence;
       this.noteProgress();
     }).catch((error) => {
@@ -380,5 +380,18 @@ export class Aggregator {
         for (const listener of this.listeners) listener();
       }
     });
+  }
+}
+
+function factOf(entry: StoredMessage['entry']): Fact | undefined {
+  switch (entry.kind) {
+    case 'record':
+      return { kind: 'record', trial: entry.record.id, accuracy: accuracy(entry.record) };
+    case 'failure':
+      return { kind: 'failure', trial: entry.failure.trial };
+    case 'conflict':
+      return { kind: 'conflict', trial: entry.trial };
+    case 'poison':
+      return undefined;
   }
 }

@@ -21,6 +21,8 @@ export class Board {
   readonly axes: Axes;
   /** Another for another grid. */
   readonly id: string;
+  /** Place of the grid by trial id. */
+  private readonly points: ReadonlyMap<string, number>;
   /** By place of the grid; NaN for what is not recorded. */
   private readonly accuracies: Float64Array;
   private readonly failures = new Set<number>();
@@ -39,21 +41,24 @@ export class Board {
   /** @param content what the store has of the sweep */
   constructor(
     readonly published: PublishedSweep,
-    { places, points, accuracies, facts }: BoardContent,
+    { places, trials, accuracies, facts }: BoardContent,
   ) {
     this.places = places;
     const { sweep, shape } = published.definition;
     this.axes = axesOf(sweep.spec, shape);
     this.id = hash('sha256', encodeDefinition(published.definition)).slice(0, 8);
-    this.accuracies = new Float64Array(places.reduce((sum, { points }) => sum + points.length, 0)).fill(Number.NaN);
+    this.points = new Map(trials.map((trial, point) => [trial, point]));
+    this.accuracies = Float64Array.from(accuracies, (accuracy) => accuracy ?? Number.NaN);
+    this.recorded = accuracies.filter((accuracy) => accuracy !== null).length;
     const byCount = Map.groupBy(places, ({ remainingWeights }) => remainingWeights);
     this.byCount = [...byCount].sort(([a], [b]) => a - b).map(([, same]) => same);
-    for (const [at, point] of points.entries()) this.accuracies[point] = accuracies[at]!;
-    this.recorded = points.length;
     for (const fact of facts) this.note(fact);
   }
 
-  note({ kind, point, trial, accuracy }: Fact): void {
+  /** @returns whether the trial is one of the sweep's */
+  note({ kind, trial, accuracy }: Fact): boolean {
+    const point = this.points.get(trial);
+    if (point === undefined) return false;
     if (kind === 'failure') this.failures.add(point);
     if (kind === 'conflict') this.conflicts.add(trial);
     if (kind === 'record') {
@@ -61,6 +66,7 @@ export class Board {
       this.accuracies[point] = accuracy!;
     }
     this.version++;
+    return true;
   }
 
   /** @param now in seconds, when a record came that was not there before */

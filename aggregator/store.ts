@@ -75,9 +75,9 @@ export function toStore({ sequence, stamp, entry }: LedgerMessage): StoredMessag
 /** A sweep as it stands. */
 export interface BoardContent {
   places: CellPlace[];
-  /** Of the recorded trials: places of the grid, and accuracies. */
-  points: readonly number[];
-  accuracies: readonly number[];
+  /** By place of the grid: ids, and accuracies where there is a record. */
+  trials: readonly string[];
+  accuracies: readonly (number | null)[];
   /** What else is known. */
   facts: Fact[];
 }
@@ -104,18 +104,15 @@ export interface TrialRow {
   failure: string | null;
 }
 
-/** What became known of a trial of a sweep. */
+/** What became known of a trial. */
 export interface Fact {
   kind: 'record' | 'failure' | 'conflict';
-  sweep: string;
-  point: number;
   trial: string;
-  sequence: number;
   /** Of a record. */
-  accuracy: number | null;
+  accuracy?: number;
 }
 
-/** The same with what the grid calls the trial, and why it failed. */
+/** The same with its place in the ledger and what the grid calls the trial. */
 export interface ToldFact extends TrialRow {
   kind: Fact['kind'];
   sequence: number;
@@ -213,8 +210,8 @@ export class Store {
     ]);
   }
 
-  /** Takes the messages in, all or none, and says what they are news of. They come after all that were taken before. */
-  async append(messages: readonly StoredMessage[]): Promise<Fact[]> {
+  /** Takes the messages in, all or none. They come after all that were taken before. */
+  async append(messages: readonly StoredMessage[]): Promise<void> {
     const { sequence: last, stamp } = messages.at(-1)!;
     const before = this.place;
     await this.transaction(async () => {
@@ -249,7 +246,6 @@ export class Store {
       this.place = before;
       throw error;
     });
-    return this.facts('sequence > $1', [BigInt(before.last)]);
   }
 
   /** Replaces the sweep of the name, if there is one, and says what is known of its trials. */
@@ -318,14 +314,6 @@ export class Store {
     await this.writer.run(`INSERT INTO ${table} VALUES (${values.map((_, at) => `$${at + 1}`).join(', ')})`, values);
   }
 
-  private facts(condition: string, values: DuckDBValue[]): Promise<Fact[]> {
-    return this.read(
-      `SELECT kind, sweep, point, trial_id AS trial, sequence::DOUBLE AS sequence, test_accuracy AS accuracy
-       FROM facts JOIN points USING (trial_id) WHERE ${condition} ORDER BY sequence, sweep, point`,
-      values,
-    );
-  }
-
   /** What became known of a sweep's trials after a place of the ledger, in its order. */
   factsAfter(sweep: string, after: number, most: number): Promise<ToldFact[]> {
     return this.read(
@@ -362,14 +350,18 @@ export class Store {
       ...(ratio === null ? {} : { pruneRatio: ratio }),
     }));
     // As columns: a sweep of 100,000 trials is read in a third of the time that objects take.
-    const [points, accuracies] = await this.columns(
-      'SELECT point, test_accuracy FROM records JOIN points USING (trial_id) WHERE sweep = $1',
+    const [trials, accuracies] = (await this.asked(async () => {
+      const rows = await this.reader.runAndReadAll(
+        'SELECT trial_id, test_accuracy FROM points LEFT JOIN records USING (trial_id) WHERE sweep = $1 ORDER BY point',
+        [sweep],
+      );
+      return rows.getColumnsJS();
+    })) as [string[], (number | null)[]];
+    const facts = await this.read<Fact>(
+      "SELECT kind, trial_id AS trial FROM facts JOIN points USING (trial_id) WHERE sweep = $1 AND kind <> 'record'",
       [sweep],
     );
-    return {
-      ...{ places, points: points as number[], accuracies: accuracies as number[] },
-      facts: await this.facts("sweep = $1 AND kind <> 'record'", [sweep]),
-    };
+    return { places, trials, accuracies, facts };
   }
 
   /** Trials of a sweep after a place of the grid, in its order. */
@@ -444,10 +436,6 @@ export class Store {
     } finally {
       connection.closeSync();
     }
-  }
-
-  private columns(sql: string, values: DuckDBValue[]): Promise<unknown[][]> {
-    return this.asked(async () => (await this.reader.runAndReadAll(sql, values)).getColumnsJS());
   }
 
   private read<T>(sql: string, values: DuckDBValue[] = []): Promise<T[]> {

@@ -14,7 +14,7 @@ export interface Cell extends Partial<Summary> {
   N: number;
 }
 
-export const accuracy = ({ test }: TrialRecord): number => test.correct / test.images;
+export const accuracy = ({ test }: Pick<TrialRecord, 'test'>): number => test.correct / test.images;
 
 /** A cell before anything is measured. */
 export interface CellPlace extends Pick<Cell, 'network' | 'recipe' | 'pruneRatio' | 'remainingWeights'> {

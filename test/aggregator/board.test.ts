@@ -8,11 +8,13 @@ import { byId, pointsOf, publishedSweep, recordsOf } from './line';
 const sweep = publishedSweep();
 const points = pointsOf(sweep);
 const records = recordsOf(sweep);
-const boardOf = () => new Board(sweep, { places: cellPlaces(points), points: [], accuracies: [], facts: [] });
+const trials = points.map(({ trial }) => trial.id);
+const boardOf = () =>
+  new Board(sweep, { places: cellPlaces(points), trials, accuracies: trials.map(() => null), facts: [] });
 
 const fact = (point: number, kind: Fact['kind'] = 'record'): Fact => ({
-  ...{ kind, sweep: 'test', point, trial: points[point]!.trial.id, sequence: point + 1 },
-  accuracy: kind === 'record' ? accuracy(records[point]!) : null,
+  ...{ kind, trial: trials[point]! },
+  ...(kind === 'record' ? { accuracy: accuracy(records[point]!) } : {}),
 });
 
 describe('a sweep as it stands', () => {
