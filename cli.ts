@@ -23,12 +23,17 @@ interface NatsFlags extends Omit<NatsOptions, 'url'> {
   nats: string;
 }
 
-const natsOption = (flags: string, what: string) =>
-  new Option(flags, `${what}: nats://HOST:PORT or tls://..., several with commas between them`).env('NATS_URL');
-const CREDS = 'credentials file of the NATS user; without it USER:PASSWORD@ in the URL, if any';
-const CA = 'certificate of the authority that the NATS server has its own from';
-const CERT = 'own certificate, where NATS wants one';
-const KEY = 'key of --cert';
+/** Adds the options that say where NATS is and who we are there. */
+function withNats(command: Command, what: string, isNeeded: boolean): Command {
+  const url = new Option('--nats <url>', `${what}: nats://HOST:PORT or tls://..., several with commas between them`);
+  // What works without NATS is not made to use it by what happens to be in the environment.
+  return command
+    .addOption(isNeeded ? url.env('NATS_URL').makeOptionMandatory() : url)
+    .option('--creds <file>', 'credentials file of the NATS user; without it USER:PASSWORD@ in the URL, if any')
+    .option('--ca <file>', 'certificate of the authority that the NATS server has its own from')
+    .option('--cert <file>', 'own certificate, where NATS wants one')
+    .option('--key <file>', 'key of --cert');
+}
 
 const natsOf = (url: string, { creds, ca, cert, key }: Omit<NatsOptions, 'url'>): NatsOptions => ({
   url,
@@ -67,17 +72,11 @@ Exit codes: 0 done, 1 trials failed or verification found problems, 64 wrong usa
 74 the disk fails, 130 stopped by ctrl-C.`,
   );
 
-program
-  .command('run')
+withNats(program.command('run'), 'records and progress travel through NATS as well', false)
   .argument('<file>', 'sweep file')
   .requiredOption('--out <dir>', 'folder for the results; made if it is not there, gone on with if it is')
   .option('--workers <n>', 'worker threads; by default one a core, at most spec.parallelism', integer(1))
   .option('--keep-networks', 'keep the network of every trial as networks/TRIAL_ID.npz', false)
-  .addOption(natsOption('--nats <url>', 'records and progress travel through NATS as well'))
-  .option('--creds <file>', CREDS)
-  .option('--ca <file>', CA)
-  .option('--cert <file>', CERT)
-  .option('--key <file>', KEY)
   .description(
     `Run a sweep on this machine.
 
@@ -98,8 +97,7 @@ again, and an aggregator there shows this run like any other.`,
     process.exitCode = await run(file, { ...options, ...(nats === undefined ? {} : { nats: natsOf(nats, options) }) });
   });
 
-program
-  .command('trainer')
+withNats(program.command('trainer'), 'where records and progress go', true)
   .requiredOption('--sweep <file>', 'sweep file')
   .addOption(
     new Option(
@@ -110,12 +108,7 @@ program
       .env('JOB_COMPLETION_INDEX')
       .makeOptionMandatory(),
   )
-  .addOption(natsOption('--nats <url>', 'where records and progress go').makeOptionMandatory())
   .option('--workers <n>', 'worker threads, each with a lineage of the pack at a time', integer(1), 1)
-  .option('--creds <file>', CREDS)
-  .option('--ca <file>', CA)
-  .option('--cert <file>', CERT)
-  .option('--key <file>', KEY)
   .description(
     `Work on one pack of a sweep: what pods do.
 
@@ -128,16 +121,10 @@ while NATS is slow or away up to 16 records wait in memory, each holding trainin
     process.exitCode = await trainer({ ...options, nats: natsOf(options.nats, options) });
   });
 
-program
-  .command('aggregator')
-  .addOption(natsOption('--nats <url>', 'where records and progress come from').makeOptionMandatory())
+withNats(program.command('aggregator'), 'where records and progress come from', true)
   .requiredOption('--store <dir>', 'folder of the store, sweeps.duckdb; it can be deleted, and is then made again')
   .option('--http <address>', 'HOST:PORT to serve at; :PORT for every address of this machine', '127.0.0.1:8080')
   .option('--sweep <file...>', 'sweep files to show; those that trainers work on are shown anyway')
-  .option('--creds <file>', CREDS)
-  .option('--ca <file>', CA)
-  .option('--cert <file>', CERT)
-  .option('--key <file>', KEY)
   .description(
     `Fold the records of all sweeps into their tables, and serve them over HTTP.
 

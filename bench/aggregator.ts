@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +17,7 @@ import { eachGridPoint, gridPoints } from '../sweep/grid';
 import { document, MNIST, recordOf, sweepOf } from '../test/fixtures';
 import { NatsServer } from '../test/servers/natsserver';
 import { obtainNats } from '../test/servers/obtain';
+import { freePort } from '../test/servers/port';
 import { median, spread } from './statistics';
 
 const CLI = join(__dirname, '..', 'dist', 'cli.js');
@@ -101,19 +101,13 @@ async function rawConsumePerSecond(link: NatsLink, count: number): Promise<numbe
   return (count * 1000) / (performance.now() - began);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 interface Running {
   child: ChildProcess;
   api: string;
   /** Seconds from its start to ready. */
   ready: number;
+  /** Messages a second, from the first that it read to the last that was in the table. */
+  folded: number;
 }
 
 async function startAggregator(url: string, store: string): Promise<Running> {
@@ -124,15 +118,22 @@ async function startAggregator(url: string, store: string): Promise<Running> {
     [CLI, 'aggregator', '--nats', url, '--store', store, '--http', `127.0.0.1:${port}`],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  child.stderr!.resume();
+  let said = '';
+  child.stderr!.on('data', (data: Buffer) => {
+    said += data.toString();
+  });
+  const folded = () => {
+    const [, messages, seconds] = /caught up: (\d+) messages of the ledger in ([\d.]+) s/.exec(said) ?? [];
+    return Number(messages) / Number(seconds);
+  };
   const api = `http://127.0.0.1:${port}`;
   for (let tries = 0; tries < 60_000; tries++) {
     const answer = await fetch(`${api}/api/sweeps/test`).catch(() => undefined);
     if (answer?.ok === true) {
       const { complete } = (await answer.json()) as { complete: boolean };
-      if (complete) return { child, api, ready: (performance.now() - began) / 1000 };
+      if (complete) return { child, api, ready: (performance.now() - began) / 1000, folded: folded() };
     } else await answer?.arrayBuffer();
-    await sleep(10);
+    await sleep(25);
   }
   throw new Error('the aggregator is not ready after ten minutes');
 }
@@ -198,6 +199,7 @@ export async function benchAggregator(): Promise<void> {
     log(`${total} records of ${Math.round(bytes)} bytes`);
     const raw: number[] = [];
     const rebuilds: number[] = [];
+    const folded: number[] = [];
     const restarts: number[] = [];
     const resident: number[] = [];
     let last: Running | undefined;
@@ -208,6 +210,7 @@ export async function benchAggregator(): Promise<void> {
       mkdirSync(store);
       const first = await startAggregator(server.url, store);
       rebuilds.push(first.ready);
+      folded.push(first.folded);
       resident.push(residentMegabytes(first.child.pid!, 'VmHWM'));
       await end(first);
       last = await startAggregator(server.url, store);
@@ -218,13 +221,13 @@ export async function benchAggregator(): Promise<void> {
     resident.push(residentMegabytes(last!.child.pid!, 'VmHWM'));
     await end(last!);
     log(`read by nats.js with no work: ${spread(raw, 0)} a second`);
+    log(`folded into the store: ${spread(folded, 0)} a second`);
     log(`from nothing to a true table, the process's start included: ${spread(rebuilds, 2)} s`);
     log(`started again with its store: ${spread(restarts, 2)} s`);
     log(`table.json: ${quantile(0.5).toFixed(1)} ms, 99 of 100 within ${quantile(0.99).toFixed(1)} ms`);
     log(`most memory: ${spread(resident, 0)} MB`);
     const { alone, through } = await trainingOverhead(server.url, folder);
     log(`a sweep by itself ${spread(alone, 1)} s, through NATS ${spread(through, 1)} s`);
-    const folded = rebuilds.map((seconds) => total / seconds);
     log(
       JSON.stringify({
         published_per_s_sync_always: Math.round(median(always)),

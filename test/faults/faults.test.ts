@@ -1,27 +1,18 @@
 /** Whatever dies, hangs or is cut off, the table in the end is the same bytes. `npm run faults` runs many more schedules. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prunesweep, writeSweep } from '../cli/prunesweep';
 import { writeIdxFolder } from '../idxfiles';
 import { hasNats, whyNoNats } from '../servers/nats';
+import { freePort } from '../servers/port';
 import { runSchedule, type Undisturbed } from './campaign';
 import { describeSchedule, kindsOf, scheduleOf } from './schedule';
 
 const COUNT = Number(process.env.FAULT_SCHEDULES ?? 4);
 const FIRST_SEED = Number(process.env.FAULT_SEED ?? 1);
 const schedules = Array.from({ length: COUNT }, (_, index) => scheduleOf(FIRST_SEED + index));
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 describe.runIf(hasNats)(`a sweep under faults${whyNoNats}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'prunesweep-faults-'));
