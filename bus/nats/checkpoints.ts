@@ -1,8 +1,12 @@
 /** Checkpoints in the object store: each is there as a whole, with its digest, or not at all. */
-import { NatsError, type ObjectStore } from 'nats';
+import { setTimeout } from 'node:timers/promises';
+import { ErrorCode, NatsError, type ObjectStore } from 'nats';
 import { CHECKPOINT_NAMES, type CheckpointName, type Checkpoints } from '../bus';
 import { ANSWER_WITHIN, type NatsLink, patiently } from './connect';
 import { CHECKPOINTS, checkpointKey } from './subjects';
+
+/** ms; the largest checkpoints of the article's networks, 13 MB, take a tenth of a second. */
+const LOADED_WITHIN = 20_000;
 
 export class NatsCheckpoints implements Checkpoints {
   private constructor(
@@ -24,10 +28,20 @@ export class NatsCheckpoints implements Checkpoints {
     const found = new Map<CheckpointName, Uint8Array>();
     for (const name of CHECKPOINT_NAMES) {
       const what = `the checkpoint of lineage ${lineage.slice(0, 12)}`;
-      const bytes = await patiently(this.link, what, 0, () => this.store.getBlob(checkpointKey(lineage, name)));
+      const bytes = await patiently(this.link, what, 0, () => this.get(checkpointKey(lineage, name)));
       if (bytes !== null) found.set(name, bytes);
     }
     return found;
+  }
+
+  /** The client waits for ever for the pieces of an object when the server is killed while it sends them. */
+  private async get(key: string): Promise<Uint8Array | null> {
+    const late = new AbortController();
+    const timeout = setTimeout(LOADED_WITHIN, undefined, { signal: late.signal }).then(() => {
+      throw NatsError.errorForCode(ErrorCode.Timeout);
+    });
+    timeout.catch(() => {});
+    return Promise.race([this.store.getBlob(key), timeout]).finally(() => late.abort());
   }
 
   async save(lineage: string, name: CheckpointName, bytes: Uint8Array): Promise<void> {
