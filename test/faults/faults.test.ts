@@ -10,7 +10,7 @@ import { freePort } from '../servers/port';
 import { runSchedule, type Undisturbed } from './campaign';
 import { describeSchedule, kindsOf, scheduleOf } from './schedule';
 
-const COUNT = Number(process.env.FAULT_SCHEDULES ?? 4);
+const COUNT = Number(process.env.FAULT_SCHEDULES ?? 2);
 const FIRST_SEED = Number(process.env.FAULT_SEED ?? 1);
 const schedules = Array.from({ length: COUNT }, (_, index) => scheduleOf(FIRST_SEED + index));
 
