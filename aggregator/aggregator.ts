@@ -37,7 +37,7 @@ const MILLISECONDS_BEFORE_ANOTHER_TRY = 500;
 const MILLISECONDS_FOR_RECORDS = 10_000;
 
 /** What is in the ledger alone cannot be had now. */
-export class LedgerAway extends Error {
+class LedgerAway extends Error {
   readonly statusCode = 503;
 
   constructor() {

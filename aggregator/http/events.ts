@@ -13,7 +13,7 @@ const event = (kind: string, data: unknown, id?: string) =>
  * An id is the store's, the grid's and a place of the ledger: after the store was made again places mean other things, and
  * trials that the grid has now may have been recorded long before, so that all is told from the start.
  */
-export function placeAfter(lastId: string | undefined, source: string): number {
+function placeAfter(lastId: string | undefined, source: string): number {
   const [id, sequence] = (lastId ?? '').split('-');
   return id === source && /^\d+$/.test(sequence ?? '') ? Number(sequence) : 0;
 }
