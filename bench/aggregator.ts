@@ -3,7 +3,7 @@
  * schema. The last line is JSON.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,7 @@ import { median, spread } from './statistics';
 const CLI = join(__dirname, '..', 'dist', 'cli.js');
 const PUBLISHED_EACH = 3000;
 const QUERIES = 1000;
-const RUNS = 3;
+const RUNS = 5;
 /** Publications under way at once while the stream is filled, which is not measured. */
 const TOGETHER = 1000;
 
@@ -40,6 +40,8 @@ const SPEC = {
     )
     .slice(0, 10),
 };
+
+const SWEEP = sweepOf(SPEC);
 
 const log = (line: string) => process.stdout.write(`${line}\n`);
 const say = (line: string) => process.stderr.write(`${line}\n`);
@@ -72,13 +74,10 @@ async function publishedPerSecond(program: string, syncs: 'always' | '2m'): Prom
 
 /** @returns bytes of a record, on average */
 async function fill(link: NatsLink): Promise<number> {
-  const sweep = sweepOf(SPEC);
-  await ensureStreams(link);
-  await new NatsSweeps(link).publish({ definition: { sweep, shape: MNIST }, by: 'owner', since: 1 });
   const stream = link.connection.jetstream({ timeout: 60_000 });
   let pending: Promise<unknown>[] = [];
   let [bytes, count] = [0, 0];
-  for (const point of eachGridPoint(sweep.spec, MNIST)) {
+  for (const point of eachGridPoint(SWEEP.spec, MNIST)) {
     const text = JSON.stringify(recordOf(point, 9000 + (count % 900)));
     bytes += text.length;
     count++;
@@ -106,8 +105,14 @@ interface Running {
   api: string;
   /** Seconds from its start to ready. */
   ready: number;
-  /** Messages a second, from the first that it read to the last that was in the table. */
+  /** Messages a second, from the first that it read to the last that was in the table; NaN when there was none. */
   folded: number;
+}
+
+async function isOk(url: string): Promise<boolean> {
+  const answer = await fetch(url).catch(() => undefined);
+  await answer?.arrayBuffer();
+  return answer?.ok === true;
 }
 
 async function startAggregator(url: string, store: string): Promise<Running> {
@@ -128,11 +133,8 @@ async function startAggregator(url: string, store: string): Promise<Running> {
   };
   const api = `http://127.0.0.1:${port}`;
   for (let tries = 0; tries < 60_000; tries++) {
-    const answer = await fetch(`${api}/api/sweeps/test`).catch(() => undefined);
-    if (answer?.ok === true) {
-      const { complete } = (await answer.json()) as { complete: boolean };
-      if (complete) return { child, api, ready: (performance.now() - began) / 1000, folded: folded() };
-    } else await answer?.arrayBuffer();
+    if ((await isOk(`${api}/readyz`)) && (await isOk(`${api}/api/sweeps/test`)))
+      return { child, api, ready: (performance.now() - began) / 1000, folded: folded() };
     await sleep(25);
   }
   throw new Error('the aggregator is not ready after ten minutes');
@@ -158,7 +160,7 @@ async function queryMilliseconds(url: string): Promise<number[]> {
   return times.sort((a, b) => a - b);
 }
 
-/** Seconds that one worker takes for a sweep, by itself and through NATS. */
+/** Seconds that one worker takes for a sweep, by itself and through NATS, in turns. */
 async function trainingOverhead(url: string, folder: string): Promise<{ alone: number[]; through: number[] }> {
   const spec = {
     hiddenWidths: [[300, 100]],
@@ -194,8 +196,12 @@ export async function benchAggregator(): Promise<void> {
   const server = await NatsServer.start(program);
   const link = await connectNats({ url: server.url }, 'bench', say);
   try {
+    await ensureStreams(link);
+    await new NatsSweeps(link).publish({ definition: { sweep: SWEEP, shape: MNIST }, by: 'owner', since: 1 });
+    const before = join(folder, 'before');
+    await end(await startAggregator(server.url, before));
     const bytes = await fill(link);
-    const total = [...eachGridPoint(sweepOf(SPEC).spec, MNIST)].length;
+    const total = [...eachGridPoint(SWEEP.spec, MNIST)].length;
     log(`${total} records of ${Math.round(bytes)} bytes`);
     const raw: number[] = [];
     const rebuilds: number[] = [];
@@ -206,11 +212,14 @@ export async function benchAggregator(): Promise<void> {
     for (let run = 0; run < RUNS; run++) {
       raw.push(await rawConsumePerSecond(link, total));
       if (last !== undefined) await end(last);
+      const known = join(folder, `known-${run}`);
+      cpSync(before, known, { recursive: true });
+      const behind = await startAggregator(server.url, known);
+      folded.push(behind.folded);
+      await end(behind);
       const store = join(folder, `store-${run}`);
-      mkdirSync(store);
       const first = await startAggregator(server.url, store);
       rebuilds.push(first.ready);
-      folded.push(first.folded);
       resident.push(residentMegabytes(first.child.pid!, 'VmHWM'));
       await end(first);
       last = await startAggregator(server.url, store);
@@ -227,7 +236,8 @@ export async function benchAggregator(): Promise<void> {
     log(`table.json: ${quantile(0.5).toFixed(1)} ms, 99 of 100 within ${quantile(0.99).toFixed(1)} ms`);
     log(`most memory: ${spread(resident, 0)} MB`);
     const { alone, through } = await trainingOverhead(server.url, folder);
-    log(`a sweep by itself ${spread(alone, 1)} s, through NATS ${spread(through, 1)} s`);
+    const overheads = alone.map((seconds, run) => through[run]! / seconds);
+    log(`a sweep by itself ${spread(alone, 1)} s, through NATS ${spread(through, 1)} s, ratio ${spread(overheads, 2)}`);
     log(
       JSON.stringify({
         published_per_s_sync_always: Math.round(median(always)),
@@ -238,7 +248,7 @@ export async function benchAggregator(): Promise<void> {
         restart_ready_s: Number(median(restarts).toFixed(2)),
         rebuild_s: Number(median(rebuilds).toFixed(2)),
         rss_mb: Math.round(Math.max(...resident)),
-        training_overhead: Number((median(through) / median(alone)).toFixed(3)),
+        training_overhead: Number(median(overheads).toFixed(3)),
       }),
     );
   } finally {
