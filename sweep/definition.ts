@@ -1,4 +1,5 @@
 /** A sweep as it travels: its YAML, as accepted, and the shape of its data, which only who has the files can read. */
+import { hash } from 'node:crypto';
 import { acceptSweep, sweepYaml } from './accept';
 import { SpecError } from './errors';
 import { readSweep } from './read';
@@ -6,6 +7,10 @@ import type { DatasetShape, SweepDefinition } from './spec';
 
 export const encodeDefinition = ({ sweep, shape }: SweepDefinition): string =>
   JSON.stringify({ sweep: sweepYaml(sweep), shape });
+
+/** Another for another grid. */
+export const definitionId = (definition: SweepDefinition): string =>
+  hash('sha256', encodeDefinition(definition)).slice(0, 8);
 
 /** @throws Error that says why the text is none */
 export function decodeDefinition(text: string): SweepDefinition {

@@ -3,9 +3,9 @@ import { layerSizes, networkName, remainingFor, weightCount } from './networks';
 import type { DatasetShape, RecipeSpec, SweepSpec, TrainingSpec } from './spec';
 import { shown, thousands } from './wording';
 
-const MOST_TRIALS = 1_000_000;
+export const MOST_TRIALS = 1_000_000;
 /** Weights, gradients and moments of more do not fit the 4 GiB that a worker can address. */
-const MOST_WEIGHTS = 2 ** 27;
+export const MOST_WEIGHTS = 2 ** 27;
 /** One target too many is a problem of every network. */
 const MOST_NETWORK_PROBLEMS = 30;
 

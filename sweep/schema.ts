@@ -24,6 +24,7 @@ export interface Schema {
   minLength?: number;
   maxLength?: number;
   pattern?: string;
+  format?: 'date-time';
   enum?: (string | number)[];
   default?: unknown;
   /** Two forms, the second for values of its type, the first for all others. */
@@ -277,7 +278,8 @@ const spec: Schema = {
       ],
     },
     recipes: {
-      ...{ type: 'array', title: 'list of recipes', minItems: 1, maxItems: 1000, default: [{}], items: recipe },
+      // A cluster's API server compares each with each, and gives a rule a tenth of a second: it could not take 200.
+      ...{ type: 'array', title: 'list of recipes', minItems: 1, maxItems: 100, default: [{}], items: recipe },
       description: 'The ways of pruning that are compared.',
     },
     training,
@@ -307,6 +309,12 @@ const spec: Schema = {
       description: 'true: start no pods, and end those that run; a run on one machine ignores it.',
       default: false,
     },
+    recordRetention: choice(
+      'record retention',
+      "What becomes of the sweep's table when the object is deleted in a cluster. Retain: the aggregator goes on serving it. Delete: it is withdrawn, with its checkpoints. Records are never deleted from the ledger, since other sweeps share them by content. A run on one machine ignores it.",
+      ['Retain', 'Delete'],
+      'Retain',
+    ),
     template,
   },
 };

@@ -10,6 +10,8 @@ export type CriterionName = keyof typeof CRITERIA;
 export type Scope = 'global' | 'layer';
 export type Recovery = 'masked' | 'regrow' | 'none';
 export type Schedule = 'iterative' | 'oneshot';
+/** What becomes of a sweep's table when its object is deleted in a cluster. */
+export type RecordRetention = 'Retain' | 'Delete';
 
 /** Paths of the user's own IDX files, plain or gzipped. */
 export interface IdxFiles {
@@ -68,6 +70,7 @@ export interface SweepSpec {
   lineagesPerPack: number | 'auto';
   maxFailedTrials: number;
   suspend: boolean;
+  recordRetention: RecordRetention;
   template: Record<string, unknown>;
 }
 

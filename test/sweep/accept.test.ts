@@ -34,6 +34,7 @@ describe('an accepted sweep', () => {
       lineagesPerPack: 'auto',
       maxFailedTrials: 0,
       suspend: false,
+      recordRetention: 'Retain',
       template: {},
     });
   });
@@ -113,6 +114,7 @@ describe('an accepted sweep', () => {
         lineagesPerPack: auto
         maxFailedTrials: 0
         suspend: false
+        recordRetention: Retain
         template: {}
       "
     `);
