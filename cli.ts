@@ -4,10 +4,13 @@
  * half a second together. This one says what there is, and turns errors into exit codes.
  */
 import './cli/node';
+import { basename } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { NatsOptions } from './bus/nats/connect';
 import type { AggregatorOptions } from './cli/aggregator';
+import type { ControllerFlags } from './cli/controller';
 import { fields } from './cli/fields';
+import type { Kubectl } from './cli/kubectl';
 import type { RunOptions } from './cli/run';
 import { TABLE_FORMATS, type TableFormat, table } from './cli/table';
 import { version } from './package.json';
@@ -18,6 +21,9 @@ const integer = (least: number) => (text: string) => {
   if (!/^\d+$/.test(text) || value < least) throw new InvalidArgumentError(`an integer from ${least} on is needed.`);
   return value;
 };
+
+const tableFormat = () =>
+  new Option('--format <format>', 'Markdown, CSV, LaTeX (booktabs) or JSON').choices(TABLE_FORMATS).default('md');
 
 interface NatsFlags extends Omit<NatsOptions, 'url'> {
   nats: string;
@@ -125,6 +131,7 @@ withNats(program.command('aggregator'), 'where records and progress come from', 
   .requiredOption('--store <dir>', 'folder of the store, sweeps.duckdb; it can be deleted, and is then made again')
   .option('--http <address>', 'HOST:PORT to serve at; :PORT for every address of this machine', '127.0.0.1:8080')
   .option('--sweep <file...>', 'sweep files to show; those that trainers work on are shown anyway')
+  .option('--replicas <n>', 'how many servers of a NATS cluster keep each message', integer(1), 1)
   .description(
     `Fold the records of all sweeps into their tables, and serve them over HTTP.
 
@@ -135,6 +142,29 @@ it, it is made again from the ledger.`,
   .action(async (options: Omit<AggregatorOptions, 'sweep' | 'nats'> & { sweep?: string[] } & NatsFlags) => {
     const { aggregator } = require('./cli/aggregator') as typeof import('./cli/aggregator');
     await aggregator({ ...options, sweep: options.sweep ?? [], nats: natsOf(options.nats, options) });
+  });
+
+withNats(program.command('controller'), 'where sweeps are made known', true)
+  .requiredOption('--aggregator <url>', 'where the aggregator serves, http://HOST:PORT')
+  .option('--image <image>', 'image of the pods that train; by default that of its own pod, POD_NAME')
+  .option('--namespace <name>', 'whose PruneSweeps; by default that of its own pod, or of the kubeconfig')
+  .option(
+    '--trainer-secret <name>',
+    'Secret with the key url: where trainers find NATS, and who they are there',
+    'prunesweep-trainer',
+  )
+  .option('--trainer-authority', 'the Secret has a ca.crt too, the authority of the certificate of NATS', false)
+  .option('--trainer-account <name>', 'service account of the pods that train; they get no token', 'prunesweep-trainer')
+  .option('--http <address>', 'HOST:PORT for /metrics and /healthz; :PORT for every address', '127.0.0.1:8081')
+  .description(
+    `Carry out the PruneSweeps of a namespace: what the cluster runs, once or several times.
+
+Turns each PruneSweep into one ConfigMap and one Indexed Job, and keeps its status true. Of several controllers one
+leads, and another takes over within ten seconds. The cluster is that of the pod, or of KUBECONFIG.`,
+  )
+  .action(async (options: Omit<ControllerFlags, 'nats'> & NatsFlags) => {
+    const { controller } = require('./cli/controller') as typeof import('./cli/controller');
+    await controller({ ...options, nats: natsOf(options.nats, options) });
   });
 
 program
@@ -152,9 +182,7 @@ program
 program
   .command('table')
   .argument('<dir>', 'folder of a run, finished or not')
-  .addOption(
-    new Option('--format <format>', 'Markdown, CSV, LaTeX (booktabs) or JSON').choices(TABLE_FORMATS).default('md'),
-  )
+  .addOption(tableFormat())
   .description('Print the comparison table: test accuracy against remaining weights.')
   .action((folder: string, options: { format: TableFormat }) => {
     table(folder, options.format);
@@ -184,9 +212,48 @@ function exitCodeOf(error: unknown): number {
   return exitCode ?? 70;
 }
 
+/** kubectl finds a program of this name in PATH and calls it for `kubectl prunesweep`. */
+const PLUGIN = 'kubectl-prunesweep';
+
+const plugin = new Command('kubectl prunesweep')
+  .version(version)
+  .description('Sweeps of a cluster: their tables, plans, status and logs, asked through the API server.')
+  .option('-n, --namespace <name>', 'whose sweeps; by default that of the context')
+  .option('--context <name>', 'context of the kubeconfig')
+  .option('--kubeconfig <file>', 'by default KUBECONFIG, else ~/.kube/config')
+  .exitOverride()
+  .showHelpAfterError('(--help says what there is)');
+
+const kubectl = (): Kubectl => new (require('./cli/kubectl') as typeof import('./cli/kubectl')).Kubectl(plugin.opts());
+
+plugin
+  .command('table <name>')
+  .addOption(tableFormat())
+  .description('Print the comparison table as it stands: test accuracy against remaining weights.')
+  .action((name: string, { format }: { format: TableFormat }) => kubectl().table(name, format));
+plugin
+  .command('plan <name>')
+  .description('Say what the sweep does: networks and their weights, lineages, trials, packs.')
+  .action((name: string) => kubectl().plan(name));
+plugin
+  .command('status <name>')
+  .description('Say how far it is, what holds it up, and which trials failed why.')
+  .action((name: string) => kubectl().status(name));
+plugin
+  .command('logs <name>')
+  .option('--pack <i>', 'of the pods of one pack', integer(0))
+  .option('--pods <n>', 'of so many pods, those that failed first', integer(1), 10)
+  .description('Print the logs of its pods.')
+  .action((name: string, { pack, pods }: { pack?: number; pods: number }) => kubectl().logs(name, pack, pods));
+plugin
+  .command('retry <name>')
+  .description('Try again what has no record: trials whose pods failed, or whose records were lost.')
+  .action((name: string) => kubectl().retry(name));
+
 // A reader that has seen enough, such as head, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-program.parseAsync().catch((error: unknown) => {
+const called = basename(process.argv[1] ?? '').replace(/\.js$/, '');
+(called === PLUGIN ? plugin : program).parseAsync().catch((error: unknown) => {
   process.exitCode = exitCodeOf(error);
 });

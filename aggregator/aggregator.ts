@@ -1,6 +1,6 @@
 /** Folds the ledger into the store and the boards, and knows how true they are at any moment. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ledger, LedgerMessage, PublishedSweep } from '../bus/bus';
+import type { Ledger, LedgerMessage, PublishedSweep, Withdrawal } from '../bus/bus';
 import type { HeardNews } from '../bus/nats/news';
 import { accuracy } from '../sweep/cells';
 import { encodeDefinition } from '../sweep/definition';
@@ -15,7 +15,7 @@ import { supersedes } from './sweeps';
 export interface Sources {
   ledger: Ledger;
   news: { follow(signal: AbortSignal): AsyncIterable<HeardNews> };
-  sweeps: { follow(signal: AbortSignal): AsyncIterable<PublishedSweep> };
+  sweeps: { follow(signal: AbortSignal): AsyncIterable<PublishedSweep | Withdrawal> };
   /** Makes what is missing at the other side; called whenever the connection was made. */
   prepare(): Promise<void>;
   /** Calls back whenever what was known of the ledger's end may no longer be so. */
@@ -81,6 +81,8 @@ export class Aggregator {
   private timer: NodeJS.Timeout | undefined;
   private taking: Promise<void> = Promise.resolve();
   private failure: unknown;
+  /** Since when a name stands for no sweep any more. */
+  private readonly withdrawn = new Map<string, number>();
   private readonly listeners = new Set<() => void>();
 
   private constructor(
@@ -348,13 +350,28 @@ export class Aggregator {
   private followSweeps(): Promise<void> {
     return this.forEver('the sweeps', async () => {
       const { signal } = this.episode;
-      for await (const sweep of this.sources.sweeps.follow(signal)) await this.learn(sweep);
+      for await (const sweep of this.sources.sweeps.follow(signal))
+        await ('withdrawn' in sweep ? this.forget(sweep) : this.learn(sweep));
     });
+  }
+
+  private async forget({ withdrawn: name, since }: Withdrawal): Promise<void> {
+    this.withdrawn.set(name, since);
+    const known = this.boards.get(name)?.published;
+    if (known === undefined || (known.by === 'owner' && known.since > since)) return;
+    await this.inTurn(async () => {
+      await this.store.dropSweep(name);
+      this.boards.delete(name);
+    });
+    this.log.info(`sweep ${name} is withdrawn`);
+    this.noteProgress();
   }
 
   private async learn(sweep: PublishedSweep): Promise<void> {
     const { definition } = sweep;
     const { name } = definition.sweep.metadata;
+    // What pods that are about to end still say of it is too late.
+    if (sweep.since <= (this.withdrawn.get(name) ?? Number.NEGATIVE_INFINITY)) return;
     const known = this.boards.get(name)?.published;
     if (!supersedes(known, sweep)) return;
     if (known !== undefined && encodeDefinition(known.definition) === encodeDefinition(definition)) {

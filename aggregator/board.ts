@@ -1,8 +1,7 @@
 /** One sweep as it stands, in memory: the cells, and how far it is. */
-import { hash } from 'node:crypto';
 import type { PublishedSweep } from '../bus/bus';
 import { type Cell, type CellPlace, fillCells } from '../sweep/cells';
-import { encodeDefinition } from '../sweep/definition';
+import { definitionId } from '../sweep/definition';
 import type { BoardContent, Fact } from './store';
 import { type Axes, axesOf } from './table';
 
@@ -19,7 +18,6 @@ export interface Counts {
 
 export class Board {
   readonly axes: Axes;
-  /** Another for another grid. */
   readonly id: string;
   /** Place of the grid by trial id. */
   private readonly points: ReadonlyMap<string, number>;
@@ -46,7 +44,7 @@ export class Board {
     this.places = places;
     const { sweep, shape } = published.definition;
     this.axes = axesOf(sweep.spec, shape);
-    this.id = hash('sha256', encodeDefinition(published.definition)).slice(0, 8);
+    this.id = definitionId(published.definition);
     this.points = new Map(trials.map((trial, point) => [trial, point]));
     this.accuracies = Float64Array.from(accuracies, (accuracy) => accuracy ?? Number.NaN);
     this.recorded = accuracies.filter((accuracy) => accuracy !== null).length;

@@ -254,8 +254,7 @@ export class Store {
     const { metadata, spec } = definition.sweep;
     const { name } = metadata;
     await this.transaction(async () => {
-      await this.writer.run('DELETE FROM sweeps WHERE name = $1', [name]);
-      await this.writer.run('DELETE FROM points WHERE sweep = $1', [name]);
+      await this.deleteSweep(name);
       await this.insert('sweeps', [name, encodeDefinition(definition), by, since]);
       let point = 0;
       let chunk = [];
@@ -279,6 +278,15 @@ export class Store {
         await new Promise((done) => setImmediate(done));
       }
     });
+  }
+
+  async dropSweep(name: string): Promise<void> {
+    await this.transaction(() => this.deleteSweep(name));
+  }
+
+  private async deleteSweep(name: string): Promise<void> {
+    await this.writer.run('DELETE FROM sweeps WHERE name = $1', [name]);
+    await this.writer.run('DELETE FROM points WHERE sweep = $1', [name]);
   }
 
   /** One after the other: the writer has one connection. */

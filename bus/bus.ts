@@ -36,6 +36,13 @@ export interface PublishedSweep {
   since: number;
 }
 
+/** The end of a sweep: nobody is to show it any more. Its records stay, as others may be made of the same trials. */
+export interface Withdrawal {
+  withdrawn: string;
+  /** In ms since 1970. */
+  since: number;
+}
+
 /** Why a trial can have no record: its network diverged. */
 export interface Failure {
   trial: string;

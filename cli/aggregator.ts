@@ -8,8 +8,8 @@ import { NatsNews } from '../bus/nats/news';
 import { ensureStreams } from '../bus/nats/streams';
 import { NatsSweeps } from '../bus/nats/sweeps';
 import { version } from '../package.json';
-import { UsageError } from '../sweep/errors';
 import type { SweepDefinition } from '../sweep/spec';
+import { type Address, asUsage, parseAddress } from './address';
 import { log } from './log';
 import { loadSweep } from './sweepfile';
 
@@ -19,33 +19,21 @@ export interface AggregatorOptions {
   http: string;
   /** Sweep files. */
   sweep: string[];
+  /** Servers that keep each message of the streams that are made. */
+  replicas: number;
   nats: NatsOptions;
 }
 
-function parseAddress(address: string): { host: string; port: number } {
-  const match = /^(.*?):?(\d+)$/.exec(address);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65535)
-    throw new UsageError(
-      `--http: ${address} is no address; give HOST:PORT, or :PORT for every address of this machine`,
-    );
-  const host = match[1]!.replace(/^\[(.*)\]$/, '$1');
-  return { host: host === '' ? '::' : host, port };
-}
-
 /** Works until it is told to end. */
-export async function aggregator({ store, http, sweep: files, nats }: AggregatorOptions): Promise<void> {
+export async function aggregator({ store, http, sweep: files, replicas, nats }: AggregatorOptions): Promise<void> {
   const address = parseAddress(http);
   const definitions = files.map(loadSweep);
   const logger = log('aggregator');
   const link = await connectNats(nats, 'prunesweep aggregator', (line) => logger.warn(line));
   try {
-    await serve(link, store, address, definitions, logger);
+    await serve(link, { store, address, definitions, replicas }, logger);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')
-      throw new UsageError(`--http: ${http}: ${code}: choose another address or port`);
-    throw error;
+    throw asUsage(error, http);
   } finally {
     await link.connection.close();
   }
@@ -53,9 +41,12 @@ export async function aggregator({ store, http, sweep: files, nats }: Aggregator
 
 async function serve(
   link: NatsLink,
-  store: string,
-  address: { host: string; port: number },
-  definitions: readonly SweepDefinition[],
+  {
+    store,
+    address,
+    definitions,
+    replicas,
+  }: { store: string; address: Address; definitions: readonly SweepDefinition[]; replicas: number },
   logger: Logger,
 ): Promise<void> {
   const sweeps = new NatsSweeps(link);
@@ -64,7 +55,7 @@ async function serve(
       ledger: await NatsLedger.open(link),
       news: new NatsNews(link),
       sweeps,
-      prepare: () => ensureStreams(link),
+      prepare: () => ensureStreams(link, replicas),
       onLost: (listener) => link.onLost(listener),
     },
     store,

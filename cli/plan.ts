@@ -68,28 +68,33 @@ const counted = (n: number, what: string) => `${thousands(n)} ${what}${n === 1 ?
 const MOST_NETWORKS = 40;
 const MOST_TARGETS = 12;
 
-function planText(plan: Plan, loaded: SweepDefinition): string {
-  const { spec } = loaded.sweep;
+/** What a sweep would do, wherever it is run. */
+export function gridText({ sweep, shape }: SweepDefinition): string {
+  const { spec, metadata } = sweep;
+  const plan = gridSize(spec, shape);
   const lines = plan.networks.slice(0, MOST_NETWORKS).map(({ network, weights, targets }) => {
     const shown = targets.slice(0, MOST_TARGETS).map(thousands).join(' ');
     const more = targets.length > MOST_TARGETS ? ` and ${targets.length - MOST_TARGETS} more` : '';
     return `  ${network.padEnd(12)} ${thousands(weights).padStart(11)} weights, pruned to ${shown}${more}`;
   });
   if (plan.networks.length > MOST_NETWORKS) lines.push(`  and ${plan.networks.length - MOST_NETWORKS} more`);
-  const largest = Math.max(...spec.hiddenWidths.map((widths) => weightCount(layerSizes(widths, loaded.shape))));
+  const largest = Math.max(...spec.hiddenWidths.map((widths) => weightCount(layerSizes(widths, shape))));
+  const trainImages = shape.trainImages - spec.dataset.validation;
   return [
-    `${plan.name}: ${plan.dataset}, ${thousands(plan.trainImages)} training and ${thousands(plan.testImages)} test images`,
+    `${metadata.name}: ${shape.identity}, ${thousands(trainImages)} training and ${thousands(shape.testImages)} test images`,
     `${counted(plan.networks.length, 'network')}, the largest with ${thousands(largest)} weights:`,
     ...lines,
     `${counted(spec.recipes.length, 'recipe')}, ${counted(spec.seeds.length, 'seed')}`,
     `${counted(plan.lineages, 'lineage')} (dense networks), ${counted(plan.trials, 'trial')}, ${counted(plan.packs, 'pack')}`,
-    `about ${duration(plan.estimatedSeconds)} on this machine with ${counted(plan.workers, 'worker')}, by a measurement of a fraction of a second`,
     '',
   ].join('\n');
 }
 
+const timeText = ({ estimatedSeconds, workers }: Plan) =>
+  `about ${duration(estimatedSeconds)} on this machine with ${counted(workers, 'worker')}, by a measurement of a fraction of a second\n`;
+
 export function plan(file: string, options: { json: boolean }): void {
   const loaded = loadSweep(file);
   const made = makePlan(loaded);
-  process.stdout.write(options.json ? `${JSON.stringify(made, undefined, 2)}\n` : planText(made, loaded));
+  process.stdout.write(options.json ? `${JSON.stringify(made, undefined, 2)}\n` : gridText(loaded) + timeText(made));
 }

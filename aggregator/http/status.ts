@@ -7,6 +7,7 @@ import type { LineageAtWork } from '../live';
 
 export interface Status {
   name: string;
+  definition: string;
   state: 'complete' | 'running' | 'waiting' | 'failed' | 'unknown';
   complete: boolean;
   trials: Counts & { running: number };
@@ -30,6 +31,7 @@ export function statusOf({ live, readiness }: Aggregator, board: Board): Status 
   const timeLeft = running === 0 ? undefined : board.timeLeft(now);
   return {
     name,
+    definition: board.id,
     state: stateOf(isReady, counts, running),
     complete: isReady && counts.recorded === counts.total,
     trials: { ...counts, running },

@@ -33,6 +33,16 @@ const progress: Partial<StreamConfig> = {
   ...{ max_age: nanos(HOUR), max_msgs: 100_000, max_bytes: 64 * 2 ** 20 },
 };
 
+/**
+ * Checkpoints: a bucket of the object store, as nats.js 2.29 makes one; what it says of replicas the server refuses. A
+ * checkpoint of a lineage that nobody has gone on with for a month is worth less than its space.
+ */
+const checkpoints: Partial<StreamConfig> = {
+  ...{ name: `OBJ_${CHECKPOINTS}`, subjects: [`$O.${CHECKPOINTS}.C.>`, `$O.${CHECKPOINTS}.M.>`] },
+  ...{ storage: StorageType.File, retention: RetentionPolicy.Limits, max_age: nanos(MONTH) },
+  ...{ discard: DiscardPolicy.New, allow_rollup_hdrs: true, allow_direct: true },
+};
+
 /** What the promises of the ledger rest on: without one of these, records could be lost, replaced or not be found. */
 const ESSENTIAL = [
   ...['subjects', 'storage', 'retention', 'max_age', 'discard', 'discard_new_per_subject', 'max_msgs_per_subject'],
@@ -42,17 +52,16 @@ const ESSENTIAL = [
 /**
  * Makes the streams and the bucket that are missing, and leaves those that are there as they are.
  *
+ * @param replicas servers that keep each message
  * @throws DataError when there is a stream of records that would not keep them as the ledger promises
  */
-export async function ensureStreams(link: NatsLink): Promise<void> {
+export async function ensureStreams(link: NatsLink, replicas = 1): Promise<void> {
   await patiently(link, 'making the streams', 0, async () => {
     const manager = await link.connection.jetstreamManager({ checkAPI: false, timeout: ANSWER_WITHIN });
     const names = await manager.streams.names().next();
-    for (const config of [records, sweeps, progress])
-      if (!names.includes(config.name!)) await manager.streams.add(config);
+    for (const config of [records, sweeps, progress, checkpoints])
+      if (!names.includes(config.name!)) await manager.streams.add({ ...config, num_replicas: replicas });
     requireRecords((await manager.streams.info(RECORDS)).config);
-    // A checkpoint of a lineage that nobody has gone on with for a month is worth less than its space.
-    await link.connection.jetstream().views.os(CHECKPOINTS, { ttl: nanos(MONTH), storage: StorageType.File });
   });
 }
 

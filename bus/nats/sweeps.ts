@@ -1,7 +1,7 @@
 /** The sweeps that there are: the last definition of each name, for whoever serves them. */
 import type { JsMsg } from 'nats';
 import { decodeDefinition, encodeDefinition } from '../../sweep/definition';
-import type { PublishedSweep } from '../bus';
+import type { PublishedSweep, Withdrawal } from '../bus';
 import { ANSWER_WITHIN, type NatsLink, patiently } from './connect';
 import { messagesOf } from './follow';
 import { broughtSubject, SWEEPS, sweepSubject } from './subjects';
@@ -11,14 +11,23 @@ export class NatsSweeps {
 
   async publish({ definition, by, since }: PublishedSweep): Promise<void> {
     const { name } = definition.sweep.metadata;
-    const text = JSON.stringify({ since, definition: encodeDefinition(definition) });
-    const stream = this.link.connection.jetstream({ timeout: ANSWER_WITHIN });
     const subject = by === 'owner' ? sweepSubject(name) : broughtSubject(name);
+    await this.put(name, subject, { since, definition: encodeDefinition(definition) });
+  }
+
+  /** Takes the place of what the owner said before. */
+  async withdraw({ withdrawn, since }: Withdrawal): Promise<void> {
+    await this.put(withdrawn, sweepSubject(withdrawn), { since, withdrawn: true });
+  }
+
+  private async put(name: string, subject: string, content: object): Promise<void> {
+    const text = JSON.stringify(content);
+    const stream = this.link.connection.jetstream({ timeout: ANSWER_WITHIN });
     await patiently(this.link, `sweep ${name}`, text.length, () => stream.publish(subject, text));
   }
 
   /** All that there are, and then each as it is published, until the signal. What is no sweep is passed over, and said. */
-  async *follow(signal: AbortSignal): AsyncGenerator<PublishedSweep> {
+  async *follow(signal: AbortSignal): AsyncGenerator<PublishedSweep | Withdrawal> {
     for await (const message of messagesOf(this.link, SWEEPS, {}, signal)) {
       const sweep = parse(message);
       if (sweep instanceof Error) this.link.say(`${message.subject}: no sweep: ${sweep.message}`);
@@ -27,12 +36,13 @@ export class NatsSweeps {
   }
 }
 
-function parse(message: JsMsg): PublishedSweep | Error {
+function parse(message: JsMsg): PublishedSweep | Withdrawal | Error {
   try {
-    const { since, definition: text } = (JSON.parse(message.string()) ?? {}) as {
-      since?: unknown;
-      definition?: unknown;
-    };
+    const content = (JSON.parse(message.string()) ?? {}) as Record<'since' | 'definition' | 'withdrawn', unknown>;
+    const { since, definition: text } = content;
+    const owned = message.subject.slice(sweepSubject('').length);
+    if (content.withdrawn === true && typeof since === 'number' && message.subject === sweepSubject(owned))
+      return { withdrawn: owned, since };
     if (typeof since !== 'number' || typeof text !== 'string') throw new Error('it has no definition, or no time');
     const definition = decodeDefinition(text);
     const { name } = definition.sweep.metadata;

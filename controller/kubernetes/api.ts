@@ -1,0 +1,45 @@
+/** Clients of the API server whose calls are counted. */
+import { createConfiguration, type KubeConfig, ServerConfiguration } from '@kubernetes/client-node';
+
+type Api<T> = new (configuration: ReturnType<typeof createConfiguration>) => T;
+
+export const apiClient = <T>(config: KubeConfig, api: Api<T>, called: (verb: string) => void): T =>
+  new api(
+    createConfiguration({
+      baseServer: new ServerConfiguration(config.getCurrentCluster()!.server, {}),
+      authMethods: { default: config },
+      promiseMiddleware: [
+        {
+          pre: async (request) => {
+            called(request.getHttpMethod());
+            return request;
+          },
+          post: async (response) => response,
+        },
+      ],
+    }),
+  );
+
+/** Turns the answer of one HTTP status into undefined. */
+export const ifCode =
+  (code: number) =>
+  (error: unknown): undefined => {
+    if (codeOf(error) !== code) throw error;
+  };
+
+export const CONFLICT = 409;
+export const NOT_FOUND = 404;
+
+export const codeOf = (error: unknown): number | undefined => (error as { code?: number }).code;
+
+/** What the API server said, or why it did not. */
+export function sayingOf(error: unknown): string {
+  const { body, message, cause } = error as { body?: unknown; message: string; cause?: Error };
+  try {
+    const said = typeof body === 'string' ? (JSON.parse(body) as { message?: string }).message : undefined;
+    if (said !== undefined) return said;
+  } catch {
+    // It was no object of the API server.
+  }
+  return cause?.message ?? message;
+}

@@ -1,0 +1,113 @@
+/** The two objects of a sweep, whatever its size: a ConfigMap that says what to do and an Indexed Job that does it. */
+import type { V1PodSpec } from '@kubernetes/client-node';
+import { sweepYaml } from '../../sweep/accept';
+import { objectName, QUEUE_LABEL, REVISION_LABEL, SWEEP_LABEL } from './names';
+import type { Plan } from './plan';
+import { type ConfigMap, GROUP, type Job, KIND, type PruneSweep, VERSION } from './resource';
+
+/** What pods are started with that no sweep says. */
+export interface PodSettings {
+  image: string;
+  /** A Secret with the key `url`, where NATS is and who trainers are there; and `ca.crt`, the authority of its certificate. */
+  natsSecret: string;
+  /** Whether that Secret has a `ca.crt`. */
+  hasAuthority: boolean;
+  serviceAccount: string;
+}
+
+export const SWEEP_KEY = 'sweep.yaml';
+const CONTAINER = 'trainer';
+const [SWEEP_FOLDER, NATS_FOLDER] = ['/etc/prunesweep/sweep', '/etc/prunesweep/nats'];
+/** A worker takes 400 MB for networks of the article's sizes. */
+const RESOURCES = { requests: { cpu: '1', memory: '768Mi' }, limits: { memory: '2Gi' } };
+/** A trainer makes durable what is under way in 5 s. */
+const GRACE_SECONDS = 30;
+/** Pods of a finished Job are kept for their logs. */
+const SECONDS_UNTIL_GONE = 24 * 3600;
+
+/** sysexits.h: wrong usage, which any other pod would end with too; and data that trying again does not mend. */
+const [USAGE, DATA] = [64, 65];
+
+function metadataOf(sweep: PruneSweep, { revision }: Plan) {
+  const { name, namespace, uid } = sweep.metadata;
+  return {
+    ...{ name: objectName(name!, revision), namespace: namespace! },
+    labels: { [SWEEP_LABEL]: name!, [REVISION_LABEL]: revision } as Record<string, string>,
+    ownerReferences: [{ apiVersion: `${GROUP}/${VERSION}`, kind: KIND, name: name!, uid: uid!, controller: true }],
+  };
+}
+
+export const configMapOf = (sweep: PruneSweep, plan: Plan): ConfigMap => ({
+  ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadataOf(sweep, plan), immutable: true },
+  data: { [SWEEP_KEY]: sweepYaml(plan.definition.sweep) },
+});
+
+/** @param parallelism pods at once */
+export function jobOf(sweep: PruneSweep, plan: Plan, parallelism: number, settings: PodSettings): Job {
+  const metadata = metadataOf(sweep, plan);
+  const { labels } = metadata;
+  const { queueName } = plan.spec.template as { queueName?: string };
+  const exits = (code: number) => ({ containerName: CONTAINER, operator: 'In', values: [code] });
+  return {
+    ...{ apiVersion: 'batch/v1', kind: 'Job' },
+    metadata: queueName === undefined ? metadata : { ...metadata, labels: { ...labels, [QUEUE_LABEL]: queueName } },
+    spec: {
+      ...{ completionMode: 'Indexed', completions: plan.packs, parallelism },
+      // A queue's Job is started by Kueue.
+      suspend: queueName !== undefined,
+      // Once more after a crash or when memory ran out.
+      backoffLimitPerIndex: 1,
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: {
+        rules: [
+          { action: 'FailJob', onExitCodes: exits(USAGE) },
+          { action: 'FailIndex', onExitCodes: exits(DATA) },
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+        ],
+      },
+      ttlSecondsAfterFinished: SECONDS_UNTIL_GONE,
+      template: { metadata: { labels }, spec: podOf(metadata.name, plan, settings) },
+    },
+  };
+}
+
+function podOf(configMap: string, { spec }: Plan, settings: PodSettings): V1PodSpec {
+  const { resources, nodeSelector, tolerations, accelerator } = spec.template as {
+    resources?: { limits?: Record<string, string> };
+    accelerator?: 'gpu' | 'cpu';
+  } & Pick<V1PodSpec, 'nodeSelector' | 'tolerations'>;
+  const asked = resources ?? RESOURCES;
+  const withGpu = { ...asked, limits: { 'nvidia.com/gpu': '1', ...asked.limits } };
+  return {
+    ...{ restartPolicy: 'Never', terminationGracePeriodSeconds: GRACE_SECONDS },
+    ...{ serviceAccountName: settings.serviceAccount, automountServiceAccountToken: false, enableServiceLinks: false },
+    securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+    ...(nodeSelector === undefined ? {} : { nodeSelector }),
+    ...(tolerations === undefined ? {} : { tolerations }),
+    containers: [
+      {
+        ...{ name: CONTAINER, image: settings.image },
+        // The pack is JOB_COMPLETION_INDEX, which an Indexed Job sets.
+        args: [
+          ...['trainer', '--sweep', `${SWEEP_FOLDER}/${SWEEP_KEY}`],
+          ...(settings.hasAuthority ? ['--ca', `${NATS_FOLDER}/ca.crt`] : []),
+        ],
+        env: [{ name: 'NATS_URL', valueFrom: { secretKeyRef: { name: settings.natsSecret, key: 'url' } } }],
+        resources: accelerator === 'gpu' ? withGpu : asked,
+        securityContext: {
+          ...{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        },
+        volumeMounts: [
+          { name: 'sweep', mountPath: SWEEP_FOLDER, readOnly: true },
+          ...(settings.hasAuthority ? [{ name: 'nats', mountPath: NATS_FOLDER, readOnly: true }] : []),
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'sweep', configMap: { name: configMap } },
+      ...(settings.hasAuthority
+        ? [{ name: 'nats', secret: { secretName: settings.natsSecret, items: [{ key: 'ca.crt', path: 'ca.crt' }] } }]
+        : []),
+    ],
+  };
+}
