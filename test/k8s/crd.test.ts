@@ -382,12 +382,12 @@ function withoutNulls(value: unknown, schema: Schema): unknown {
   if (Array.isArray(value))
     return schema.items === undefined ? value : value.map((item) => withoutNulls(item, schema.items!));
   if (typeof value !== 'object' || value === null) return value;
-  const fields = Object.entries(value).filter(
-    ([name, child]) => child !== null || schema.properties?.[name] === undefined,
-  );
+  // A field may be called `constructor`, which every object has.
+  const known = new Map(Object.entries(schema.properties ?? {}));
+  const fields = Object.entries(value).filter(([name, child]) => child !== null || !known.has(name));
   return Object.fromEntries(
     fields.map(([name, child]) => {
-      const field = schema.properties?.[name];
+      const field = known.get(name);
       return [name, field === undefined ? child : withoutNulls(child, field)];
     }),
   );
