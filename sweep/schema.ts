@@ -311,7 +311,7 @@ const spec: Schema = {
     },
     recordRetention: choice(
       'record retention',
-      "What becomes of the sweep's table when the object is deleted in a cluster. Retain: the aggregator goes on serving it. Delete: it is withdrawn, with its checkpoints. Records are never deleted from the ledger, since other sweeps share them by content. A run on one machine ignores it.",
+      "What becomes of the sweep's table when the object is deleted in a cluster. Retain: the aggregator goes on serving it. Delete: it is withdrawn. Records are never deleted from the ledger, since other sweeps share them by content. A run on one machine ignores it.",
       ['Retain', 'Delete'],
       'Retain',
     ),

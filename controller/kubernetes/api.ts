@@ -1,6 +1,9 @@
 /** Clients of the API server whose calls are counted. */
 import { createConfiguration, type KubeConfig, ServerConfiguration } from '@kubernetes/client-node';
 
+/** A server that hangs must not hold up whoever asks for ever; etcd may pause for 10 s. */
+const ANSWER_WITHIN = 20_000;
+
 type Api<T> = new (configuration: ReturnType<typeof createConfiguration>) => T;
 
 export const apiClient = <T>(config: KubeConfig, api: Api<T>, called: (verb: string) => void): T =>
@@ -12,6 +15,7 @@ export const apiClient = <T>(config: KubeConfig, api: Api<T>, called: (verb: str
         {
           pre: async (request) => {
             called(request.getHttpMethod());
+            request.setSignal(AbortSignal.timeout(ANSWER_WITHIN));
             return request;
           },
           post: async (response) => response,

@@ -178,6 +178,24 @@ describe.runIf(hasNats)(`the aggregator${whyNoNats}`, () => {
     expect(total()).toBe(24);
   });
 
+  it('shows a sweep no more that was withdrawn, until its owner says it again', async () => {
+    const { source, folder, read } = await begin(10);
+    const reader = await read();
+    await line.untilFolded(reader, 10);
+    await source.sweeps.withdraw({ withdrawn: 'test', since: 5 });
+    const status = async (from: line.Reader) => (await from.get('/api/sweeps/test')).status;
+    await expect.poll(() => status(reader), { timeout: 10_000 }).toBe(404);
+    // Pods that are about to end still bring it along.
+    await source.sweeps.publish({ ...sweep, by: 'trainer', since: 4 });
+    await reader.end();
+    const again = await line.startReader(source.server.url, folder);
+    await line.untilFolded(again, 10);
+    expect(await status(again)).toBe(404);
+    await source.sweeps.publish({ ...sweep, since: 6 });
+    await line.untilSweep(again);
+    expect(await tableOf(again)).toBe(tableOfFirst(10));
+  });
+
   it('keeps what is recorded when a grid grows', async () => {
     const { source, read } = await begin(24);
     const reader = await read();
