@@ -15,7 +15,10 @@ import { supersedes } from './sweeps';
 export interface Sources {
   ledger: Ledger;
   news: { follow(signal: AbortSignal): AsyncIterable<HeardNews> };
-  sweeps: { follow(signal: AbortSignal): AsyncIterable<PublishedSweep | Withdrawal> };
+  sweeps: {
+    follow(signal: AbortSignal): AsyncIterable<PublishedSweep | Withdrawal>;
+    isBehind(): Promise<boolean>;
+  };
   /** Makes what is missing at the other side; called whenever the connection was made. */
   prepare(): Promise<void>;
   /** Calls back whenever what was known of the ledger's end may no longer be so. */
@@ -31,6 +34,8 @@ export interface Log {
 /** Messages that are taken in at once, and how long the first of them waits for others, in ms. */
 const [BATCH, GATHER] = [5000, 50];
 const MILLISECONDS_BETWEEN_CHECKS = 1000;
+/** Checks at which there was more to follow and nothing came, before it is asked for anew. */
+const CHECKS_WITHOUT_NEWS = 5;
 const MILLISECONDS_BEFORE_ANOTHER_TRY = 500;
 
 /** How long a page of records may take. */
@@ -244,6 +249,7 @@ export class Aggregator {
   }
 
   private watchLedger(): Promise<void> {
+    let silent = { place: -1, checks: 0 };
     return this.forEver('the end of the ledger', async () => {
       await this.pause(MILLISECONDS_BETWEEN_CHECKS);
       // Before the first comparison there is nothing to watch.
@@ -257,6 +263,13 @@ export class Aggregator {
       const isSame = ledger === this.store.position.ledger && last >= folded && (folded === 0 || stamp === known);
       if (!isSame) this.doubt();
       else if (this.target !== undefined) this.ledgerEnd = last;
+      // What was sent into a connection that broke is lost, and a stream in which nothing happens does not show the gap.
+      const hasMore = last > folded || (await this.sources.sweeps.isBehind());
+      silent = { place: folded, checks: hasMore && folded === silent.place ? silent.checks + 1 : 0 };
+      if (silent.checks < CHECKS_WITHOUT_NEWS) return;
+      this.log.warn('NATS has more than it sends; asking for it anew');
+      silent.checks = 0;
+      this.doubt();
     });
   }
 

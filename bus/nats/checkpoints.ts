@@ -29,19 +29,29 @@ export class NatsCheckpoints implements Checkpoints {
     for (const name of CHECKPOINT_NAMES) {
       const what = `the checkpoint of lineage ${lineage.slice(0, 12)}`;
       const bytes = await patiently(this.link, what, 0, () => this.get(checkpointKey(lineage, name)));
+      if (bytes === 'damaged') {
+        // Pieces can come to be there twice, when a network sends what it took twice. All pods to come would end the same way.
+        this.link.say(`${what} is damaged in the object store; it is forgotten, and the lineage begins anew`);
+        await this.remove(lineage);
+        return new Map();
+      }
       if (bytes !== null) found.set(name, bytes);
     }
     return found;
   }
 
   /** The client waits for ever for the pieces of an object when the server is killed while it sends them. */
-  private async get(key: string): Promise<Uint8Array | null> {
+  private async get(key: string): Promise<Uint8Array | 'damaged' | null> {
     const late = new AbortController();
     const timeout = setTimeout(LOADED_WITHIN, undefined, { signal: late.signal }).then(() => {
       throw NatsError.errorForCode(ErrorCode.Timeout);
     });
     timeout.catch(() => {});
-    return Promise.race([this.store.getBlob(key), timeout]).finally(() => late.abort());
+    const blob = this.store.getBlob(key).catch((error: Error) => {
+      if (error.message.includes('corrupt object')) return 'damaged' as const;
+      throw error;
+    });
+    return Promise.race([blob, timeout]).finally(() => late.abort());
   }
 
   async save(lineage: string, name: CheckpointName, bytes: Uint8Array): Promise<void> {

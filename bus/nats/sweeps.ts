@@ -7,6 +7,9 @@ import { messagesOf } from './follow';
 import { broughtSubject, SWEEPS, sweepSubject } from './subjects';
 
 export class NatsSweeps {
+  /** The last message that was followed. */
+  private seen = 0;
+
   constructor(private readonly link: NatsLink) {}
 
   async publish({ definition, by, since }: PublishedSweep): Promise<void> {
@@ -20,6 +23,12 @@ export class NatsSweeps {
     await this.put(withdrawn, sweepSubject(withdrawn), { since, withdrawn: true });
   }
 
+  /** Whether there is more than was followed so far. */
+  async isBehind(): Promise<boolean> {
+    const manager = await this.link.connection.jetstreamManager({ checkAPI: false, timeout: ANSWER_WITHIN });
+    return (await manager.streams.info(SWEEPS)).state.last_seq > this.seen;
+  }
+
   private async put(name: string, subject: string, content: object): Promise<void> {
     const text = JSON.stringify(content);
     const stream = this.link.connection.jetstream({ timeout: ANSWER_WITHIN });
@@ -28,7 +37,9 @@ export class NatsSweeps {
 
   /** All that there are, and then each as it is published, until the signal. What is no sweep is passed over, and said. */
   async *follow(signal: AbortSignal): AsyncGenerator<PublishedSweep | Withdrawal> {
+    this.seen = 0;
     for await (const message of messagesOf(this.link, SWEEPS, {}, signal)) {
+      this.seen = message.seq;
       const sweep = parse(message);
       if (sweep instanceof Error) this.link.say(`${message.subject}: no sweep: ${sweep.message}`);
       else yield sweep;

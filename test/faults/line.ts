@@ -16,6 +16,7 @@ const RESTART_AFTER = 200;
 class Program {
   child: ChildProcess | undefined;
   private keepsRunning = true;
+  private restart: NodeJS.Timeout | undefined;
   log = '';
   /** Resolves when it ended well. */
   readonly done: Promise<void>;
@@ -32,6 +33,7 @@ class Program {
   }
 
   start(): void {
+    if (this.isRunning) return;
     this.keepsRunning = true;
     const child = spawn(process.execPath, [CLI, ...this.args()], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -44,7 +46,7 @@ class Program {
     child.once('exit', (code, signal) => {
       if (code === 0) this.finish();
       if (code !== 0 && signal !== 'SIGKILL') this.exits.push(String(code ?? signal));
-      if (code !== 0 && this.keepsRunning) setTimeout(() => this.keepsRunning && this.start(), RESTART_AFTER);
+      if (code !== 0 && this.keepsRunning) this.restart = setTimeout(() => this.start(), RESTART_AFTER);
     });
   }
 
@@ -59,6 +61,7 @@ class Program {
   /** Kills it for good, or until it is started again. */
   async end(): Promise<void> {
     this.keepsRunning = false;
+    clearTimeout(this.restart);
     if (!this.isRunning) return;
     const ended = once(this.child!, 'exit');
     this.child!.kill('SIGCONT');

@@ -70,9 +70,13 @@ export class NatsServer {
       if (child.exitCode !== null) throw new Error(`nats-server ended with ${child.exitCode}: ${this.log}`);
       const written = readdirSync(this.folder).find((name) => name.endsWith(`_${child.pid}.ports`));
       if (written !== undefined && this.log.includes('Server is ready')) {
-        const { nats: urls } = JSON.parse(readFileSync(join(this.folder, written), 'utf8')) as { nats: string[] };
-        this.port = Number(new URL(urls[0]!).port);
-        return;
+        const text = readFileSync(join(this.folder, written), 'utf8');
+        // It may be about to be written.
+        if (text.trimEnd().endsWith('}')) {
+          const { nats: urls } = JSON.parse(text) as { nats: string[] };
+          this.port = Number(new URL(urls[0]!).port);
+          return;
+        }
       }
       await new Promise((done) => setTimeout(done, 10));
     }
