@@ -221,6 +221,11 @@ const plugin = new Command('kubectl prunesweep')
   .option('-n, --namespace <name>', 'whose sweeps; by default that of the context')
   .option('--context <name>', 'context of the kubeconfig')
   .option('--kubeconfig <file>', 'by default KUBECONFIG, else ~/.kube/config')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 64 wrong usage, 65 there is no such sweep, or the cluster does not answer or refuses.',
+  )
+  .configureHelp({ showGlobalOptions: true })
   .exitOverride()
   .showHelpAfterError('(--help says what there is)');
 

@@ -1,9 +1,14 @@
 /** `kubectl prunesweep`: a sweep of a cluster, asked through the API server, so that no port has to be opened. */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import {
   CoreV1Api,
   CustomObjectsApi,
+  createConfiguration,
   KubeConfig,
   PatchStrategy,
+  ServerConfiguration,
   setHeaderOptions,
   type V1Pod,
 } from '@kubernetes/client-node';
@@ -25,44 +30,50 @@ export interface KubectlOptions {
 const RESOURCE = { group: GROUP, version: VERSION, plural: PLURAL };
 /** The Service of k8s/base, and the name of its port. */
 const AGGREGATOR = 'prunesweep-aggregator:http';
+/** Of `loadFromDefault` when it has found nothing. */
+const NOWHERE = 'http://localhost:8080';
 const INDEX_ANNOTATION = 'batch.kubernetes.io/job-completion-index';
 
 const write = (text: string) => process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 
 export class Kubectl {
+  private readonly config: KubeConfig;
   private readonly custom: CustomObjectsApi;
   private readonly core: CoreV1Api;
   private readonly namespace: string;
 
-  constructor({ namespace, context, kubeconfig }: KubectlOptions) {
-    const config = new KubeConfig();
-    try {
-      if (kubeconfig === undefined) config.loadFromDefault();
-      else config.loadFromFile(kubeconfig);
-    } catch (error) {
-      throw new UsageError(
-        `${kubeconfig ?? 'the kubeconfig'}: ${(error as Error).message}; give --kubeconfig or set KUBECONFIG`,
-      );
-    }
-    if (context !== undefined) {
-      if (config.getContextObject(context) === null)
-        throw new UsageError(
-          `--context: ${context} is not in the kubeconfig; it has ${config.contexts.map(({ name }) => name).join(', ')}`,
-        );
-      config.setCurrentContext(context);
-    }
-    this.namespace = namespace ?? config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
-    this.custom = config.makeApiClient(CustomObjectsApi);
-    this.core = config.makeApiClient(CoreV1Api);
+  constructor(options: KubectlOptions) {
+    this.config = configOf(options);
+    this.namespace =
+      options.namespace ?? this.config.getContextObject(this.config.currentContext)?.namespace ?? 'default';
+    this.custom = this.config.makeApiClient(CustomObjectsApi);
+    this.core = this.config.makeApiClient(CoreV1Api);
   }
 
   private async sweep(name: string): Promise<PruneSweep> {
     const { namespace } = this;
+    const what = `the sweep ${name} of namespace ${namespace}`;
     try {
       return await this.custom.getNamespacedCustomObject({ ...RESOURCE, namespace, name });
     } catch (error) {
-      throw readable(error, `the sweep ${name} of namespace ${namespace}`);
+      if (codeOf(error) !== NOT_FOUND) throw this.readable(error, what);
+      // Only an API server that knows the kind says it in its own words.
+      throw new DataError(
+        isStatus(error)
+          ? `${what}: there is none; kubectl get prunesweeps -n ${namespace} shows which there are`
+          : `${what}: the cluster knows no PruneSweeps; kubectl apply -k k8s/crd makes them known`,
+      );
     }
+  }
+
+  /** An error of the API server, or of what it asked for us, as a sentence. */
+  private readable(error: unknown, what: string): DataError {
+    const { cause } = error as { cause?: Error };
+    const saying =
+      cause === undefined
+        ? sayingOf(error)
+        : `no answer from ${this.config.getCurrentCluster()!.server} (${cause.message})`;
+    return new DataError(`${what}: ${saying}`);
   }
 
   async table(name: string, format: TableFormat): Promise<void> {
@@ -70,9 +81,11 @@ export class Kubectl {
     await this.sweep(name);
     try {
       const path = `api/sweeps/${name}/table.${format}`;
-      write(await this.core.connectGetNamespacedServiceProxyWithPath({ name: AGGREGATOR, namespace, path }));
+      write(
+        await plainCore(this.config).connectGetNamespacedServiceProxyWithPath({ name: AGGREGATOR, namespace, path }),
+      );
     } catch (error) {
-      throw readable(error, `the table of ${name}, from the Service ${AGGREGATOR} of namespace ${namespace}`);
+      throw this.readable(error, `the table of ${name}, from the Service ${AGGREGATOR} of namespace ${namespace}`);
     }
   }
 
@@ -85,7 +98,7 @@ export class Kubectl {
   async status(name: string): Promise<void> {
     const { status } = await this.sweep(name);
     if (status === undefined) {
-      write(`${name}: not yet seen by a controller`);
+      write(`${name}: no controller has seen it yet`);
       return;
     }
     const { trials, packs, best, timeLeft, failedTrials = [], conditions } = status;
@@ -119,7 +132,7 @@ export class Kubectl {
       write(`==> ${pod.metadata!.name} (pack ${indexOf(pod)}, ${pod.status?.phase}) <==`);
       const text = await this.core
         .readNamespacedPodLog({ name: pod.metadata!.name!, namespace })
-        .catch((error) => readable(error, 'its log').message);
+        .catch((error) => this.readable(error, 'its log').message);
       write(text);
     }
     if (pods.length > most) write(`and ${pods.length - most} more pods; --pack chooses one, --pods shows more`);
@@ -139,8 +152,58 @@ export class Kubectl {
   }
 }
 
-/** An error of the API server as a sentence. */
-const readable = (error: unknown, what: string): Error =>
-  new DataError(
-    `${what}: ${codeOf(error) === NOT_FOUND ? 'there is none; kubectl get prunesweeps shows which there are' : sayingOf(error)}`,
+/** @throws UsageError when there is none, or it does not say which cluster */
+function configOf({ context, kubeconfig }: KubectlOptions): KubeConfig {
+  const config = new KubeConfig();
+  const { KUBECONFIG = '' } = process.env;
+  const give = 'give --kubeconfig or set KUBECONFIG';
+  try {
+    if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+    else config.loadFromDefault();
+  } catch (error) {
+    const where = kubeconfig === undefined ? `KUBECONFIG ${KUBECONFIG}` : `--kubeconfig ${kubeconfig}`;
+    // Of YAML's message the first line says what, the rest shows the file.
+    throw new UsageError(`${where}: ${(error as Error).message.split('\n')[0]}; ${give}`);
+  }
+  // Without any the client turns to localhost, where hardly anybody has an API server.
+  if (kubeconfig === undefined && KUBECONFIG === '' && config.getCurrentCluster()?.server === NOWHERE)
+    if (!existsSync(join(homedir(), '.kube', 'config'))) throw new UsageError(`there is no kubeconfig; ${give}`);
+  const names = config.contexts.map(({ name }) => name).join(', ') || 'none';
+  if (context !== undefined) {
+    if (config.getContextObject(context) === null)
+      throw new UsageError(`--context: ${context} is not in the kubeconfig; it has ${names}`);
+    config.setCurrentContext(context);
+  }
+  const current = config.getContextObject(config.currentContext);
+  if (current === null)
+    throw new UsageError(`the kubeconfig names no current context; give --context, one of ${names}`);
+  if (config.getCurrentCluster() === null)
+    throw new UsageError(
+      `the context ${config.currentContext} of the kubeconfig has no cluster ${current.cluster}; ${give}`,
+    );
+  return config;
+}
+
+/** A client that gives any answer as its text: the generated one would parse JSON, and refuses types that it does not know. */
+const plainCore = (config: KubeConfig): CoreV1Api =>
+  new CoreV1Api(
+    createConfiguration({
+      baseServer: new ServerConfiguration(config.getCurrentCluster()!.server, {}),
+      authMethods: { default: config },
+      promiseMiddleware: [
+        {
+          pre: async (request) => request,
+          post: async (response) => {
+            response.headers['content-type'] = 'text/plain';
+            return response;
+          },
+        },
+      ],
+    }),
   );
+
+/** Whether it is the API server that says so, and not something behind it or before it. */
+function isStatus(error: unknown): boolean {
+  const { body } = error as { body?: unknown };
+  return typeof body === 'string' && body.includes('"kind":"Status"');
+}

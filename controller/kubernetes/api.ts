@@ -36,14 +36,15 @@ export const NOT_FOUND = 404;
 
 export const codeOf = (error: unknown): number | undefined => (error as { code?: number }).code;
 
-/** What the API server said, or why it did not. */
+/** What the API server said, or what it passed on of the aggregator, or why nothing was said. */
 export function sayingOf(error: unknown): string {
-  const { body, message, cause } = error as { body?: unknown; message: string; cause?: Error };
+  const { code, body, message, cause } = error as { code?: unknown; body?: unknown; message: string; cause?: Error };
+  if (typeof body !== 'string') return cause?.message ?? message;
   try {
-    const said = typeof body === 'string' ? (JSON.parse(body) as { message?: string }).message : undefined;
-    if (said !== undefined) return said;
+    const { message: said, error: passedOn } = JSON.parse(body) as Record<'message' | 'error', string | undefined>;
+    if (said !== undefined || passedOn !== undefined) return (said ?? passedOn)!;
   } catch {
-    // It was no object of the API server.
+    // It was an object of neither.
   }
-  return cause?.message ?? message;
+  return `HTTP ${code}: ${body.trim().slice(0, 300)}`;
 }

@@ -13,7 +13,7 @@ import {
 import { apiClient, CONFLICT, ifCode, NOT_FOUND, sayingOf } from './api';
 import type { Happening, PodEnd } from './decide';
 import { SWEEP_KEY } from './manifests';
-import { eventName, FIELD_MANAGER, FINALIZER, SWEEP_LABEL } from './names';
+import { eventName, FIELD_MANAGER, FINALIZER, REVISION_LABEL, SWEEP_LABEL } from './names';
 import { type ConfigMap, GROUP, type Job, KIND, PLURAL, type PruneSweep, type SweepStatus, VERSION } from './resource';
 
 const SWEEPS = { group: GROUP, version: VERSION, plural: PLURAL };
@@ -38,7 +38,7 @@ export class Cluster {
 
   /**
    * @param changed called with the name of a sweep when it or what it owns may have changed
-   * @param called told the verb of each call
+   * @param called told the verb of each call before it is made; what it throws is thrown in place of the call
    * @param say told what is waited for
    */
   constructor(
@@ -147,6 +147,7 @@ export class Cluster {
       if (metadata?.ownerReferences?.some(({ uid }) => uid === sweep.metadata.uid) !== true)
         throw new Foreign(`${name} is there and belongs to another sweep`);
     };
+    await this.clear(sweep, configMap);
     const asks = { namespace, fieldManager: FIELD_MANAGER };
     const isThere = await this.core.createNamespacedConfigMap({ ...asks, body: configMap }).catch(ifCode(CONFLICT));
     if (isThere === undefined) mine((await this.core.readNamespacedConfigMap({ name, namespace })).metadata);
@@ -156,6 +157,15 @@ export class Cluster {
     const found = made ?? (await this.custom.getNamespacedCustomObject({ ...JOBS, namespace, name }));
     mine(found.metadata);
     this.created.set(name, found);
+  }
+
+  /** Deletes what a controller left that died between the creation of a ConfigMap and that of its Job. */
+  private async clear(sweep: PruneSweep, configMap: ConfigMap): Promise<void> {
+    const revisions = [configMap, ...this.jobsOf(sweep)].map(({ metadata }) => metadata!.labels![REVISION_LABEL]);
+    await this.core.deleteCollectionNamespacedConfigMap({
+      namespace: this.namespace,
+      labelSelector: `${SWEEP_LABEL}=${sweep.metadata.name},${REVISION_LABEL} notin (${revisions})`,
+    });
   }
 
   async scale(name: string, spec: { parallelism: number; suspend?: boolean }): Promise<void> {
@@ -169,14 +179,17 @@ export class Cluster {
     );
   }
 
-  /** The Job, its pods, and the ConfigMap of the same name. */
-  async delete(name: string): Promise<void> {
+  /**
+   * The Job and its pods. The ConfigMap of the same name goes before it, since only as long as the Job is there anybody
+   * knows that it is to go; it stays where the Job is to come back, as one that was taken from its queue is.
+   */
+  async delete(name: string, keepsConfigMap: boolean): Promise<void> {
     const { namespace } = this;
+    if (!keepsConfigMap) await this.core.deleteNamespacedConfigMap({ name, namespace }).catch(ifCode(NOT_FOUND));
     this.created.delete(name);
     await this.custom
       .deleteNamespacedCustomObject({ ...JOBS, namespace, name, propagationPolicy: 'Background' })
       .catch(ifCode(NOT_FOUND));
-    await this.core.deleteNamespacedConfigMap({ name, namespace }).catch(ifCode(NOT_FOUND));
   }
 
   async writeStatus({ metadata, spec }: PruneSweep, status: SweepStatus): Promise<void> {

@@ -31,7 +31,7 @@ export interface ControllerLog {
 /** Sweeps that are looked at at once. */
 const WORKERS = 8;
 
-/** Thrown between two calls when another may be leading by now. */
+/** Thrown in place of a call that changes something when another may be leading by now. */
 class NoLongerLeader extends Error {}
 
 export class Controller {
@@ -51,7 +51,12 @@ export class Controller {
     );
     const called = (verb: string) => this.metrics.calls.inc({ verb });
     this.leadership = new Leadership(apiClient(config, CoordinationV1Api, called), namespace, identity, say);
-    this.cluster = new Cluster(config, namespace, (name) => this.queue.add(name), called, say);
+    const asks = (verb: string) => {
+      // Between two calls any time may pass, and another may lead by then.
+      if (verb !== 'GET' && !this.isLeader) throw new NoLongerLeader('another controller leads, or may');
+      called(verb);
+    };
+    this.cluster = new Cluster(config, namespace, (name) => this.queue.add(name), asks, say);
     this.ledger = new LedgerView(aggregator, sweeps, (name) => this.enqueue(name), say);
   }
 
@@ -73,10 +78,7 @@ export class Controller {
     }, signal);
     const looking = this.ledger.run(signal);
     await Promise.race([this.cluster.watch(), new Promise((done) => signal.addEventListener('abort', done))]);
-    const mayAct = () => {
-      if (!this.isLeader) throw new NoLongerLeader('another controller leads, or may');
-    };
-    const world: World = { ...{ pods, shape, mayAct }, cluster: this.cluster, ledger: this.ledger };
+    const world: World = { pods, shape, cluster: this.cluster, ledger: this.ledger };
     await this.queue.work(
       WORKERS,
       (name) => this.look(name, world),

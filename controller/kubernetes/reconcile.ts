@@ -7,7 +7,7 @@ import type { Cluster } from './cluster';
 import { type Action, decide, type Observed } from './decide';
 import type { LedgerView } from './ledger';
 import { configMapOf, jobOf, type PodSettings } from './manifests';
-import { REVISION_LABEL } from './names';
+import { objectName, REVISION_LABEL } from './names';
 import { type Plan, planOf, type Refusal, sharesLineages } from './plan';
 import type { Job, PruneSweep } from './resource';
 
@@ -18,8 +18,6 @@ export interface World {
   pods: PodSettings;
   /** Of MNIST, which pods bring along. */
   shape: DatasetShape;
-  /** @throws when this controller may act no more */
-  mayAct(): void;
 }
 
 /** What was done, for the log, and after how many seconds to look again although nothing changed. */
@@ -35,15 +33,9 @@ export async function reconcile(name: string, world: World): Promise<Done | unde
   const { actions, status, events, againAfter } = decide(observed);
   const { sweep, plan } = observed;
   for (const action of actions) await act(action, sweep, plan, world);
-  for (const event of events) await guarded(world).tell(sweep, event);
-  if (status !== undefined && !isDeepStrictEqual(status, sweep.status)) await guarded(world).writeStatus(sweep, status);
+  for (const event of events) await world.cluster.tell(sweep, event);
+  if (status !== undefined && !isDeepStrictEqual(status, sweep.status)) await world.cluster.writeStatus(sweep, status);
   return { actions: actions.map(({ kind }) => kind), state: status?.state, againAfter };
-}
-
-/** The API server, for one more call. */
-function guarded({ cluster, mayAct }: World): Cluster {
-  mayAct();
-  return cluster;
 }
 
 async function observe(name: string, { cluster, ledger, shape }: World): Promise<Observed | undefined> {
@@ -74,7 +66,7 @@ async function jobsOfUse(older: readonly Job[], plan: Plan, cluster: Cluster): P
 }
 
 async function act(action: Action, sweep: PruneSweep, plan: Plan | Refusal, world: World): Promise<void> {
-  const { ledger, pods } = world;
+  const { cluster, ledger, pods } = world;
   switch (action.kind) {
     case 'publish':
       return ledger.publish(plan as Plan);
@@ -82,16 +74,16 @@ async function act(action: Action, sweep: PruneSweep, plan: Plan | Refusal, worl
       return ledger.withdraw(sweep.metadata.name!);
     case 'hold':
     case 'release':
-      return guarded(world).setHold(sweep, action.kind === 'hold');
+      return cluster.setHold(sweep, action.kind === 'hold');
     case 'create': {
       const job = jobOf(sweep, plan as Plan, action.parallelism, pods);
-      return guarded(world).create(sweep, configMapOf(sweep, plan as Plan), job);
+      return cluster.create(sweep, configMapOf(sweep, plan as Plan), job);
     }
     case 'scale': {
       const { job, parallelism, suspend } = action;
-      return guarded(world).scale(job, { parallelism, ...(suspend === undefined ? {} : { suspend }) });
+      return cluster.scale(job, { parallelism, ...(suspend === undefined ? {} : { suspend }) });
     }
     case 'delete':
-      return guarded(world).delete(action.job);
+      return cluster.delete(action.job, action.job === objectName(sweep.metadata.name!, (plan as Plan).revision));
   }
 }

@@ -73,7 +73,7 @@ export interface Reader {
 export type Answer = any;
 
 /** The aggregator of what is at a URL of NATS, as the command line makes it. */
-export async function startReader(url: string, folder = temporaryFolder()): Promise<Reader> {
+export async function startReader(url: string, folder = temporaryFolder(), host = '127.0.0.1'): Promise<Reader> {
   const said: string[] = [];
   const link = await connectNats({ url }, 'aggregator', (line) => said.push(line));
   const aggregator = await Aggregator.open(
@@ -86,7 +86,7 @@ export async function startReader(url: string, folder = temporaryFolder()): Prom
     { info: () => {}, warn: (line) => said.push(line) },
   );
   const api = await apiOf(aggregator, '0.0.0', pino({ level: 'silent' }));
-  const address = await api.listen({ host: '127.0.0.1', port: 0 });
+  const address = await api.listen({ host, port: 0 });
   const running = aggregator.run();
   // Who waits for the end is told; until then it is no unhandled rejection.
   running.catch(() => {});

@@ -1,17 +1,23 @@
-// `npm run faults -- --schedules N --seed S`: N schedules, of the seeds S, S + 1, ...
+// `npm run faults -- --schedules N --seed S`: N schedules, of the seeds S, S + 1, ...; with --operator around the controller.
 const { spawnSync } = require('node:child_process');
 const { parseArgs } = require('node:util');
 
 const { values } = parseArgs({
-  options: { schedules: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' } },
+  options: {
+    schedules: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    operator: { type: 'boolean', default: false },
+  },
 });
-for (const [name, value] of Object.entries(values))
-  if (!/^\d+$/.test(value)) {
-    console.error(`--${name}: ${value} is no number`);
+for (const name of ['schedules', 'seed'])
+  if (!/^\d+$/.test(values[name])) {
+    console.error(`--${name}: ${values[name]} is no number`);
     process.exit(64);
   }
-const { status } = spawnSync('vitest', ['run', 'test/faults/faults.test.ts', '--testTimeout', '300000'], {
+// Around the controller, all points at which it may crash are walked as well.
+const file = values.operator ? 'test/faults/operator' : 'test/faults/faults.test.ts';
+const { status } = spawnSync('vitest', ['run', file, '--testTimeout', '300000'], {
   stdio: 'inherit',
-  env: { ...process.env, FAULT_SCHEDULES: values.schedules, FAULT_SEED: values.seed },
+  env: { ...process.env, FAULT_SCHEDULES: values.schedules, FAULT_SEED: values.seed, CRASH_POINTS: 'all' },
 });
 process.exit(status ?? 1);

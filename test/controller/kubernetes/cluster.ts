@@ -49,6 +49,8 @@ export class TestCluster {
   private readonly ended = new AbortController();
   private readonly acted = new Set<string>();
   behave: Behaviour = (pod) => this.train(pod);
+  /** Ids of the trials whose records may be in the ledger, since they were sent there. */
+  readonly published = new Set<string>();
 
   private constructor(
     readonly plane: Plane,
@@ -75,15 +77,20 @@ export class TestCluster {
     return cluster;
   }
 
-  startController(args: readonly string[] = [], kubeconfig = this.controllerKubeconfig): ControllerProcess {
+  startController(
+    args: readonly string[] = [],
+    kubeconfig = this.controllerKubeconfig,
+    env: NodeJS.ProcessEnv = {},
+    image: readonly string[] = ['--image', 'prunesweep:test'],
+  ): ControllerProcess {
     const { url } = this.source.server;
     const child = spawn(
       process.execPath,
       [
         ...[CLI, 'controller', '--namespace', NAMESPACE, '--nats', url, '--aggregator', this.reader.url],
-        ...['--image', 'prunesweep:test', '--http', '127.0.0.1:0', ...args],
+        ...[...image, '--http', '127.0.0.1:0', ...args],
       ],
-      { env: { ...process.env, KUBECONFIG: kubeconfig }, stdio: ['ignore', 'inherit', 'pipe'] },
+      { env: { ...process.env, KUBECONFIG: kubeconfig, ...env }, stdio: ['ignore', 'inherit', 'pipe'] },
     );
     let said = '';
     child.stderr!.on('data', (data: Buffer) => {
@@ -152,7 +159,10 @@ export class TestCluster {
     const mine = new Set(packOf(spec, MNIST, pack).flatMap(({ chains }) => chains.flat().map(({ id }) => id)));
     const points = gridPoints(spec, MNIST).filter(({ trial }) => mine.has(trial.id));
     expect(points.length, `pack ${pack} of ${sweep}`).toBeGreaterThan(0);
-    for (const point of points) await this.source.ledger.publish(recordOf(point, 9000));
+    for (const point of points) {
+      this.published.add(point.trial.id);
+      await this.source.ledger.publish(recordOf(point, 9000));
+    }
     return { exitCode: 0 };
   }
 

@@ -18,6 +18,8 @@ export type PartName = Exclude<ProgramName, 'kubectl'>;
 export interface ControlPlaneOptions {
   /** Number of fake nodes, on which pods live as stages.yaml says; none if nothing else is said. */
   kwok?: number;
+  /** Path of another stages.yaml. */
+  stages?: string;
   /** Whether kube-controller-manager and kube-scheduler run; without them there are no pods. True if nothing else is said. */
   controllers?: boolean;
   /** Whether auditEvents() has something to tell. */
@@ -31,6 +33,8 @@ export interface ControlPlaneOptions {
 export interface AuditEvent {
   user: string;
   verb: string;
+  /** Of the API; undefined for the core's. */
+  group: string | undefined;
   resource: string | undefined;
   subresource: string | undefined;
   namespace: string | undefined;
@@ -157,9 +161,9 @@ export class ControlPlane {
     const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
     return lines.map((line) => {
       const { user, impersonatedUser, verb, objectRef, responseStatus } = JSON.parse(line);
-      const { resource, subresource, namespace, name } = objectRef ?? {};
+      const { apiGroup: group, resource, subresource, namespace, name } = objectRef ?? {};
       const { username } = impersonatedUser ?? user;
-      return { user: username, verb, resource, subresource, namespace, name, code: responseStatus?.code ?? 0 };
+      return { user: username, verb, group, resource, subresource, namespace, name, code: responseStatus?.code ?? 0 };
     });
   }
 
@@ -292,7 +296,7 @@ export class ControlPlane {
   private kwokFlags(): string[] {
     return flagsOf({
       kubeconfig: this.userKubeconfig('kwok'),
-      config: join(__dirname, 'stages.yaml'),
+      config: this.options.stages ?? join(__dirname, 'stages.yaml'),
       'manage-all-nodes': true,
       'node-ip': '127.0.0.1',
       cidr: '10.64.0.1/12',
