@@ -2,6 +2,7 @@
 import { benchAggregator } from './aggregator';
 import { benchEngine } from './engine';
 import { benchKernels } from './kernels';
+import { benchOperator } from './operator';
 import { benchSweep } from './sweep';
 
 const benches: Record<string, () => Promise<void>> = {
@@ -9,6 +10,7 @@ const benches: Record<string, () => Promise<void>> = {
   sweep: benchSweep,
   kernels: benchKernels,
   aggregator: benchAggregator,
+  operator: benchOperator,
 };
 
 const name = process.argv[2] ?? '';
