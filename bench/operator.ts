@@ -128,7 +128,7 @@ class Bench {
   private fail(why: string): void {
     if (this.isStopping) return;
     say(why);
-    process.exit(1);
+    void this.stop().finally(() => process.exit(1));
   }
 
   private begin(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
