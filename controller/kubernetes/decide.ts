@@ -305,7 +305,7 @@ const conditionsOf =
     };
   };
 
-/** What people are told when it begins: a condition that became true, or that became false for a bad reason. */
+/** What people are told when it begins: a condition that became true, a spec that was refused, an aggregator that is away. */
 function eventsOf(sweep: PruneSweep, status: SweepStatus): Happening[] {
   return status.conditions.flatMap((condition): Happening[] => {
     const { type, status: now, reason, message } = condition;
@@ -319,20 +319,14 @@ function eventsOf(sweep: PruneSweep, status: SweepStatus): Happening[] {
 
 const conditionOf = ({ status }: PruneSweep, type: ConditionType): Condition | undefined =>
   status?.conditions?.find((condition) => condition.type === type);
-/** Whether the status speaks of the grid that is asked for now. */
+/** Whether the status speaks of the grid of the plan. */
 const isSameGrid = ({ metadata, status }: PruneSweep, { revision, trials }: Plan): boolean =>
   status?.job === objectName(metadata.name!, revision) && status.trials.total === trials;
 
-const isFinished = ({ status }: Job): boolean =>
-  status?.conditions?.some(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True') ??
-  false;
-
-function endOf({ status }: Job): number {
-  const ended = status?.conditions?.find(
-    ({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True',
-  );
-  return new Date(ended?.lastTransitionTime ?? 0).getTime();
-}
+const endingOf = ({ status }: Job) =>
+  status?.conditions?.find(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True');
+const isFinished = (job: Job): boolean => endingOf(job) !== undefined;
+const endOf = (job: Job): number => new Date(endingOf(job)?.lastTransitionTime ?? 0).getTime();
 
 /** Numbers of packs, of all Jobs together. */
 function packsOf(jobs: readonly Job[]): SweepStatus['packs'] {
