@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { ApiProxy } from '../../faults/operator/apiproxy';
+import { ApiProxy, type Call } from '../../faults/operator/apiproxy';
 import { hasKubernetes, whyNoKubernetes } from '../../servers/kubernetes';
 import { hasNats, whyNoNats } from '../../servers/nats';
 import { NAMESPACE, PATIENT, TestCluster } from './cluster';
@@ -44,12 +44,13 @@ describe.runIf(hasKubernetes && hasNats)(`the controller's rights${whyNoKubernet
     onTestFinished(() => proxy.stop());
     const first = cluster.startController([], proxy.kubeconfig);
     // The answer to the creation of the Job is lost, and no watch tells of it yet: it is created again, and looked at.
-    proxy.after = async ({ method, path }) => {
-      if (method !== 'POST' || !path.includes('/jobs')) return true;
-      const isFirst = proxy.calls.filter((call) => call.method === 'POST' && call.path === path).length === 1;
-      proxy.stallWatches(isFirst);
-      return !isFirst;
+    const isCreation = ({ method, path }: Call) => method === 'POST' && path.includes('/jobs');
+    const isFirst = () => proxy.calls.filter(isCreation).length === 1;
+    proxy.before = async (call) => {
+      if (isCreation(call)) proxy.stallWatches(isFirst());
+      return true;
     };
+    proxy.after = async (call) => !(isCreation(call) && isFirst());
 
     await cluster.apply({ ...SPEC, recordRetention: 'Delete' });
     await expect.poll(phaseIs(cluster, 'test'), PATIENT).toBe('Running');
