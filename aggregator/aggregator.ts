@@ -9,7 +9,6 @@ import type { TrialRecord } from '../sweep/record';
 import { Board } from './board';
 import { Live } from './live';
 import { type Fact, Store, StoreDamaged, type StoredMessage, toStore } from './store';
-import { supersedes } from './sweeps';
 
 /** Where it all comes from. */
 export interface Sources {
@@ -86,8 +85,8 @@ export class Aggregator {
   private timer: NodeJS.Timeout | undefined;
   private taking: Promise<void> = Promise.resolve();
   private failure: unknown;
-  /** Since when a name stands for no sweep any more. */
-  private readonly withdrawn = new Map<string, number>();
+  /** Names that stand for no sweep any more, by their owners' last word. */
+  private readonly withdrawn = new Set<string>();
   private readonly listeners = new Set<() => void>();
 
   private constructor(
@@ -368,10 +367,9 @@ export class Aggregator {
     });
   }
 
-  private async forget({ withdrawn: name, since }: Withdrawal): Promise<void> {
-    this.withdrawn.set(name, since);
-    const known = this.boards.get(name)?.published;
-    if (known === undefined || (known.by === 'owner' && known.since > since)) return;
+  private async forget({ withdrawn: name }: Withdrawal): Promise<void> {
+    this.withdrawn.add(name);
+    if (!this.boards.has(name)) return;
     await this.inTurn(async () => {
       await this.store.dropSweep(name);
       this.boards.delete(name);
@@ -381,14 +379,15 @@ export class Aggregator {
   }
 
   private async learn(sweep: PublishedSweep): Promise<void> {
-    const { definition } = sweep;
+    const { definition, by } = sweep;
     const { name } = definition.sweep.metadata;
-    // What pods that are about to end still say of it is too late.
-    if (sweep.since <= (this.withdrawn.get(name) ?? Number.NEGATIVE_INFINITY)) return;
     const known = this.boards.get(name)?.published;
-    if (!supersedes(known, sweep)) return;
+    // What its owner (a person, the controller) says stands before what a trainer brings along: pods of before a change, or
+    // of a sweep that was withdrawn, may still start.
+    if (by === 'trainer' && (known?.by === 'owner' || this.withdrawn.has(name))) return;
+    this.withdrawn.delete(name);
     if (known !== undefined && encodeDefinition(known.definition) === encodeDefinition(definition)) {
-      Object.assign(known, { by: sweep.by, since: sweep.since });
+      known.by = by;
       return;
     }
     await this.inTurn(async () => {

@@ -197,7 +197,7 @@ export async function benchAggregator(): Promise<void> {
   const link = await connectNats({ url: server.url }, 'bench', say);
   try {
     await ensureStreams(link);
-    await new NatsSweeps(link).publish({ definition: { sweep: SWEEP, shape: MNIST }, by: 'owner', since: 1 });
+    await new NatsSweeps(link).publish({ definition: { sweep: SWEEP, shape: MNIST }, by: 'owner' });
     const before = join(folder, 'before');
     await end(await startAggregator(server.url, before));
     const bytes = await fill(link);

@@ -32,15 +32,11 @@ export interface PublishedSweep {
   definition: SweepDefinition;
   /** A person or the controller said so, or a trainer brought it along. */
   by: 'owner' | 'trainer';
-  /** In ms since 1970. */
-  since: number;
 }
 
 /** The end of a sweep: nobody is to show it any more. Its records stay, as others may be made of the same trials. */
 export interface Withdrawal {
   withdrawn: string;
-  /** In ms since 1970. */
-  since: number;
 }
 
 /** Why a trial can have no record: its network diverged. */

@@ -72,8 +72,7 @@ async function serve(
   process.once('SIGTERM', end);
   try {
     await Promise.race([server.listen(address), running]);
-    const since = Date.now();
-    const published = definitions.map((definition) => sweeps.publish({ definition, by: 'owner', since }));
+    const published = definitions.map((definition) => sweeps.publish({ definition, by: 'owner' }));
     await Promise.race([running, Promise.all(published).then(() => running)]);
   } finally {
     end();

@@ -32,7 +32,7 @@ export async function openLine({ nats, definition, pack, by, say, acknowledged }
   const link = await connectNats(nats, `prunesweep ${pack} of ${name}`, say);
   try {
     if (by === 'owner') await ensureStreams(link);
-    await new NatsSweeps(link).publish({ definition, by, since: Date.now() });
+    await new NatsSweeps(link).publish({ definition, by });
     return await linedUp(link, name, pack, acknowledged);
   } catch (error) {
     await link.connection.close();

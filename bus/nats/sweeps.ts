@@ -12,15 +12,15 @@ export class NatsSweeps {
 
   constructor(private readonly link: NatsLink) {}
 
-  async publish({ definition, by, since }: PublishedSweep): Promise<void> {
+  async publish({ definition, by }: PublishedSweep): Promise<void> {
     const { name } = definition.sweep.metadata;
     const subject = by === 'owner' ? sweepSubject(name) : broughtSubject(name);
-    await this.put(name, subject, { since, definition: encodeDefinition(definition) });
+    await this.put(name, subject, { definition: encodeDefinition(definition) });
   }
 
   /** Takes the place of what the owner said before. */
-  async withdraw({ withdrawn, since }: Withdrawal): Promise<void> {
-    await this.put(withdrawn, sweepSubject(withdrawn), { since, withdrawn: true });
+  async withdraw({ withdrawn }: Withdrawal): Promise<void> {
+    await this.put(withdrawn, sweepSubject(withdrawn), { withdrawn: true });
   }
 
   /** Whether there is more than was followed so far. */
@@ -35,7 +35,10 @@ export class NatsSweeps {
     await patiently(this.link, `sweep ${name}`, text.length, () => stream.publish(subject, text));
   }
 
-  /** All that there are, and then each as it is published, until the signal. What is no sweep is passed over, and said. */
+  /**
+   * All that there are, and then each as it is published, until the signal: in the order in which NATS took them, whatever
+   * the clocks of those who published say. What is no sweep is passed over, and said.
+   */
   async *follow(signal: AbortSignal): AsyncGenerator<PublishedSweep | Withdrawal> {
     this.seen = 0;
     for await (const message of messagesOf(this.link, SWEEPS, {}, signal)) {
@@ -49,17 +52,16 @@ export class NatsSweeps {
 
 function parse(message: JsMsg): PublishedSweep | Withdrawal | Error {
   try {
-    const content = (JSON.parse(message.string()) ?? {}) as Record<'since' | 'definition' | 'withdrawn', unknown>;
-    const { since, definition: text } = content;
+    const content = (JSON.parse(message.string()) ?? {}) as Record<'definition' | 'withdrawn', unknown>;
+    const { definition: text } = content;
     const owned = message.subject.slice(sweepSubject('').length);
-    if (content.withdrawn === true && typeof since === 'number' && message.subject === sweepSubject(owned))
-      return { withdrawn: owned, since };
-    if (typeof since !== 'number' || typeof text !== 'string') throw new Error('it has no definition, or no time');
+    if (content.withdrawn === true && message.subject === sweepSubject(owned)) return { withdrawn: owned };
+    if (typeof text !== 'string') throw new Error('it has no definition');
     const definition = decodeDefinition(text);
     const { name } = definition.sweep.metadata;
     const by = message.subject === sweepSubject(name) ? 'owner' : 'trainer';
     if (by === 'trainer' && message.subject !== broughtSubject(name)) throw new Error(`it is named ${name}`);
-    return { definition, by, since };
+    return { definition, by };
   } catch (error) {
     return error as Error;
   }

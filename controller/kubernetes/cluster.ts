@@ -10,10 +10,10 @@ import {
   PatchStrategy,
   setHeaderOptions,
 } from '@kubernetes/client-node';
-import { apiClient, CONFLICT, ifCode, NOT_FOUND, sayingOf } from './api';
+import { apiClient, CONFLICT, ifCode, NOT_FOUND, ServerClock, sayingOf } from './api';
 import type { Happening, PodEnd } from './decide';
 import { SWEEP_KEY } from './manifests';
-import { eventName, FIELD_MANAGER, FINALIZER, REVISION_LABEL, SWEEP_LABEL } from './names';
+import { eventName, FIELD_MANAGER, FINALIZER, RETRY_ANNOTATION, REVISION_LABEL, SWEEP_LABEL } from './names';
 import { type ConfigMap, GROUP, type Job, KIND, PLURAL, type PruneSweep, type SweepStatus, VERSION } from './resource';
 
 const SWEEPS = { group: GROUP, version: VERSION, plural: PLURAL };
@@ -35,6 +35,7 @@ export class Cluster {
   /** Jobs that were created and have not come back by the watch yet. */
   private readonly created = new Map<string, Job>();
   private isStopped = false;
+  readonly clock = new ServerClock();
 
   /**
    * @param changed called with the name of a sweep when it or what it owns may have changed
@@ -48,8 +49,8 @@ export class Cluster {
     called: (verb: string) => void,
     private readonly say: (line: string) => void,
   ) {
-    this.custom = apiClient(config, CustomObjectsApi, called);
-    this.core = apiClient(config, CoreV1Api, called);
+    this.custom = apiClient(config, CustomObjectsApi, called, this.clock);
+    this.core = apiClient(config, CoreV1Api, called, this.clock);
     const path = (resource: typeof JOBS) =>
       `/apis/${resource.group}/${resource.version}/namespaces/${namespace}/${resource.plural}`;
     const list = (resource: typeof JOBS, labelSelector?: string) => () =>
@@ -147,7 +148,9 @@ export class Cluster {
       if (metadata?.ownerReferences?.some(({ uid }) => uid === sweep.metadata.uid) !== true)
         throw new Foreign(`${name} is there and belongs to another sweep`);
     };
-    await this.clear(sweep, configMap);
+    const { generation, annotations } = sweep.metadata;
+    // Of a sweep that was never changed there was never another revision.
+    if (generation !== 1 || annotations?.[RETRY_ANNOTATION] !== undefined) await this.clear(sweep, configMap);
     const asks = { namespace, fieldManager: FIELD_MANAGER };
     const isThere = await this.core.createNamespacedConfigMap({ ...asks, body: configMap }).catch(ifCode(CONFLICT));
     if (isThere === undefined) mine((await this.core.readNamespacedConfigMap({ name, namespace })).metadata);
@@ -223,7 +226,7 @@ export class Cluster {
 
   async tell({ metadata }: PruneSweep, { type, reason, message }: Happening): Promise<void> {
     const { namespace, name, uid, generation = 0 } = metadata;
-    const now = new Date();
+    const { now } = this.clock;
     await this.core
       .createNamespacedEvent({
         namespace: namespace!,

@@ -118,7 +118,7 @@ export class LedgerView {
     if (last?.id === definitionId && now - last.time < MILLISECONDS_BETWEEN_PUBLICATIONS) return;
     this.published.set(name, { id: definitionId, time: now });
     this.sweeps
-      .publish({ definition, by: 'owner', since: Date.now() })
+      .publish({ definition, by: 'owner' })
       .catch((error: Error) => this.say(`sweep ${name} could not be published: ${error.message}`));
   }
 
@@ -128,7 +128,7 @@ export class LedgerView {
     const late = sleep(MILLISECONDS_FOR_AN_ANSWER, undefined, { ref: false }).then(() => {
       throw new Error('NATS does not take the withdrawal of its table');
     });
-    await Promise.race([this.sweeps.withdraw({ withdrawn: name, since: Date.now() }), late]);
+    await Promise.race([this.sweeps.withdraw({ withdrawn: name }), late]);
   }
 }
 

@@ -51,7 +51,7 @@ async function observe(name: string, { cluster, ledger, shape }: World): Promise
     (current?.status?.failed ?? 0) > 0 ? cluster.failedPods(current!) : [],
     'problems' in plan ? ({ kind: 'strange' } as const) : ledger.wordOf(name, plan),
   ]);
-  return { ...{ sweep, plan, jobs, stillOfUse, failedPods, word }, now: new Date() };
+  return { ...{ sweep, plan, jobs, stillOfUse, failedPods, word }, now: cluster.clock.now };
 }
 
 async function jobsOfUse(older: readonly Job[], plan: Plan, cluster: Cluster): Promise<Set<string>> {

@@ -164,15 +164,14 @@ describe.runIf(hasNats)(`the aggregator${whyNoNats}`, () => {
     const source = await line.startSource();
     const reader = await line.startReader(source.server.url);
     const total = () => reader.aggregator.boards.get('test')?.counts.total;
-    const bring = (seeds: number, since: number) =>
-      source.sweeps.publish({ ...line.publishedSweep({ seeds }, 'test', since), by: 'trainer' });
-    await bring(1, 5);
+    const bring = (seeds: number) => source.sweeps.publish({ ...line.publishedSweep({ seeds }), by: 'trainer' });
+    await bring(1);
     await expect.poll(total, { timeout: 10_000 }).toBe(8);
-    await bring(2, 6);
+    await bring(2);
     await expect.poll(total, { timeout: 10_000 }).toBe(16);
-    await source.sweeps.publish(line.publishedSweep({ seeds: 3 }, 'test', 1));
+    await source.sweeps.publish(line.publishedSweep({ seeds: 3 }));
     await expect.poll(total, { timeout: 10_000 }).toBe(24);
-    await bring(4, 9);
+    await bring(4);
     await source.sweeps.publish({ ...line.publishedSweep({}, 'marker'), by: 'trainer' });
     await line.untilSweep(reader, 'marker');
     expect(total()).toBe(24);
@@ -182,16 +181,20 @@ describe.runIf(hasNats)(`the aggregator${whyNoNats}`, () => {
     const { source, folder, read } = await begin(10);
     const reader = await read();
     await line.untilFolded(reader, 10);
-    await source.sweeps.withdraw({ withdrawn: 'test', since: 5 });
+    await source.sweeps.withdraw({ withdrawn: 'test' });
     const status = async (from: line.Reader) => (await from.get('/api/sweeps/test')).status;
     await expect.poll(() => status(reader), { timeout: 10_000 }).toBe(404);
     // Pods that are about to end still bring it along.
-    await source.sweeps.publish({ ...sweep, by: 'trainer', since: 4 });
+    await source.sweeps.publish({ ...sweep, by: 'trainer' });
+    await source.sweeps.publish(line.publishedSweep({}, 'marker'));
+    await line.untilSweep(reader, 'marker');
+    expect(await status(reader)).toBe(404);
     await reader.end();
+    await source.sweeps.publish(line.publishedSweep({}, 'another'));
     const again = await line.startReader(source.server.url, folder);
-    await line.untilFolded(again, 10);
+    await line.untilSweep(again, 'another');
     expect(await status(again)).toBe(404);
-    await source.sweeps.publish({ ...sweep, since: 6 });
+    await source.sweeps.publish(sweep);
     await line.untilSweep(again);
     expect(await tableOf(again)).toBe(tableOfFirst(10));
   });
@@ -200,7 +203,7 @@ describe.runIf(hasNats)(`the aggregator${whyNoNats}`, () => {
     const { source, read } = await begin(24);
     const reader = await read();
     await line.untilState(reader, 'complete');
-    const grown = line.publishedSweep({ seeds: 4 }, 'test', 2);
+    const grown = line.publishedSweep({ seeds: 4 });
     await source.sweeps.publish(grown);
     await line.untilState(reader, 'waiting');
     expect(reader.aggregator.boards.get('test')!.counts).toEqual({ total: 32, recorded: 24, failed: 0, missing: 8 });

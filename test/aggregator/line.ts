@@ -20,9 +20,9 @@ import { NatsServer } from '../servers/nats';
 const SPEC = { hiddenWidths: [[5], [4, 3]], pruneRatios: [0, 0.9], seeds: 3, recipes: [{}, { recovery: 'none' }] };
 
 /** A sweep of 24 trials, but for what is said. */
-export const publishedSweep = (spec: object = {}, name = 'test', since = 1): PublishedSweep => ({
+export const publishedSweep = (spec: object = {}, name = 'test'): PublishedSweep => ({
   ...{ definition: { sweep: acceptSweep(document({ ...SPEC, ...spec }, name), MNIST), shape: MNIST } },
-  ...{ by: 'owner', since },
+  by: 'owner',
 });
 
 export const pointsOf = ({ definition: { sweep, shape } }: PublishedSweep): GridPoint[] =>

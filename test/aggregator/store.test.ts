@@ -129,7 +129,7 @@ describe('the store', () => {
 
   it('keeps what is recorded when the grid of a sweep changes', async () => {
     const { store } = await filled();
-    await store.putSweep(publishedSweep({ seeds: 4 }, 'test', 2));
+    await store.putSweep(publishedSweep({ seeds: 4 }));
     expect((await store.factsAfter('test', 0, 1000)).length).toBe(FACTS.length);
     expect(await store.trials('test', { seed: 4 }, -1, 100)).toHaveLength(8);
   });
@@ -249,7 +249,7 @@ describe('a damaged store', () => {
     store.close();
     await query(join(folder, STORE_FILE), "UPDATE meta SET value = '0' WHERE key = 'version'");
     const again = await open(folder);
-    expect(again.said[0]).toContain('a store of version 0, this program keeps version 3; it is made again');
+    expect(again.said[0]).toContain('a store of version 0, this program keeps version 4; it is made again');
     expect(again.store.position.last).toBe(0);
   });
 

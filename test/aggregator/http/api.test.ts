@@ -338,7 +338,7 @@ describe.runIf(hasNats)(`live events${whyNoNats}`, () => {
   it('begin anew, and say so, when the grid grew or the store was made again', async () => {
     const { source, reader } = await begin(2);
     const last = facts(await eventsOf(reader, 2)).at(-1)!.id!;
-    const grown = line.publishedSweep({ seeds: 4 }, 'test', 2);
+    const grown = line.publishedSweep({ seeds: 4 });
     const added = line.recordsOf(grown).find(({ id }) => !line.byId(records).has(id))!;
     const running = eventsOf(reader, 5);
     await source.ledger.publish(added);
