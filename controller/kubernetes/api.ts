@@ -42,7 +42,7 @@ export function apiClient<T>(config: KubeConfig, api: Api<T>, called: (verb: str
             return request;
           },
           post: async (response) => {
-            clock?.hear(response.headers['date']);
+            clock?.hear(response.headers.date);
             return response;
           },
         },
