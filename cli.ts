@@ -83,20 +83,19 @@ withNats(program.command('run'), 'records and progress travel through NATS as we
   .requiredOption('--out <dir>', 'folder for the results; made if it is not there, gone on with if it is')
   .option('--workers <n>', 'worker threads; by default one a core, at most spec.parallelism', integer(1))
   .option('--keep-networks', 'keep the network of every trial as networks/TRIAL_ID.npz', false)
+  .summary('Run a sweep on this machine.')
   .description(
     `Run a sweep on this machine.
 
 Trains, prunes and retrains every point of the grid, and writes to <dir>:
   sweep.yaml      the sweep as accepted, every default filled in
-  ledger.ndjson   the records, one a line, each durable before its lineage goes on
-  trials.csv      one row a trial; trials.parquet: the same and the histograms of the weights
-  table.csv       one row a cell (network, recipe, ratio) with mean, sd and 95 % interval; table.md for people
+  ledger.ndjson   the records, each durable before its lineage goes on
+  trials.csv      one row a trial; trials.parquet: histograms of weights too
+  table.csv       one row a cell, with mean and interval; table.md for people
   costs.csv       seconds, workers, versions: what differs from run to run
   networks/       with --keep-networks
 
-The results are the same bytes for any number of workers. Stopped or killed at any moment, the same command goes on
-where it was; with a grown grid it runs what is missing. With --nats, what others have recorded of the sweep is not run
-again, and an aggregator there shows this run like any other.`,
+The results are the same bytes for any number of workers. Stopped or killed at any moment, the same command goes on where it was; with a grown grid it runs what is missing. With --nats, what others have recorded of the sweep is not run again, and an aggregator there shows this run like any other.`,
   )
   .action(async (file: string, { nats, ...options }: Omit<RunOptions, 'nats'> & Partial<NatsFlags>) => {
     const { run } = require('./cli/run') as typeof import('./cli/run');
@@ -115,12 +114,11 @@ withNats(program.command('trainer'), 'where records and progress go', true)
       .makeOptionMandatory(),
   )
   .option('--workers <n>', 'worker threads, each with a lineage of the pack at a time', integer(1), 1)
+  .summary('Work on one pack of a sweep: what pods do.')
   .description(
     `Work on one pack of a sweep: what pods do.
 
-Asks the ledger in NATS which trials of the pack are recorded and does the rest. A lineage that was begun, here or
-elsewhere, goes on from its last checkpoint in the object store. Each record is acknowledged before its lineage goes on;
-while NATS is slow or away up to 16 records wait in memory, each holding training up longer, and the log says so.`,
+Asks the ledger in NATS which trials of the pack are recorded and does the rest. A lineage that was begun, here or elsewhere, goes on from its last checkpoint in the object store. Each record is acknowledged before its lineage goes on; while NATS is slow or away up to 16 records wait in memory, each holding training up longer, and the log says so.`,
   )
   .action(async (options: { sweep: string; pack: number; workers: number } & NatsFlags) => {
     const { trainer } = require('./cli/trainer') as typeof import('./cli/trainer');
@@ -132,12 +130,11 @@ withNats(program.command('aggregator'), 'where records and progress come from', 
   .option('--http <address>', 'HOST:PORT to serve at; :PORT for every address of this machine', '127.0.0.1:8080')
   .option('--sweep <file...>', 'sweep files to show; those that trainers work on are shown anyway')
   .option('--replicas <n>', 'how many servers of a NATS cluster keep each message', integer(1), 1)
+  .summary('Fold the records of all sweeps into their tables, and serve them over HTTP.')
   .description(
     `Fold the records of all sweeps into their tables, and serve them over HTTP.
 
-Makes the streams in NATS that are missing. /openapi.json says what there is: sweeps and their status, tables as JSON, CSV,
-Markdown and LaTeX, trials, trials.parquet, live events, /metrics, /readyz. The store is a DuckDB file; whatever becomes of
-it, it is made again from the ledger.`,
+Makes the streams in NATS that are missing. /openapi.json says what there is: sweeps and their status, tables as JSON, CSV, Markdown and LaTeX, trials, trials.parquet, live events, /metrics, /readyz. The store is a DuckDB file; whatever becomes of it, it is made again from the ledger.`,
   )
   .action(async (options: Omit<AggregatorOptions, 'sweep' | 'nats'> & { sweep?: string[] } & NatsFlags) => {
     const { aggregator } = require('./cli/aggregator') as typeof import('./cli/aggregator');
@@ -156,11 +153,11 @@ withNats(program.command('controller'), 'where sweeps are made known', true)
   .option('--trainer-authority', 'the Secret has a ca.crt too, the authority of the certificate of NATS', false)
   .option('--trainer-account <name>', 'service account of the pods that train; they get no token', 'prunesweep-trainer')
   .option('--http <address>', 'HOST:PORT for /metrics and /healthz; :PORT for every address', '127.0.0.1:8081')
+  .summary('Carry out the PruneSweeps of a namespace: what the cluster runs.')
   .description(
     `Carry out the PruneSweeps of a namespace: what the cluster runs, once or several times.
 
-Turns each PruneSweep into one ConfigMap and one Indexed Job, and keeps its status true. Of several controllers one
-leads, and another takes over within ten seconds. The cluster is that of the pod, or of KUBECONFIG.`,
+Turns each PruneSweep into one ConfigMap and one Indexed Job, and keeps its status true. Of several controllers one leads, and another takes over some ten seconds after its death. The cluster is that of the pod, or of KUBECONFIG.`,
   )
   .action(async (options: Omit<ControllerFlags, 'nats'> & NatsFlags) => {
     const { controller } = require('./cli/controller') as typeof import('./cli/controller');
@@ -171,6 +168,7 @@ program
   .command('plan')
   .argument('<file>', 'sweep file')
   .option('--json', 'as JSON', false)
+  .summary('Say what a sweep would do, and how long it would take here.')
   .description(
     'Say what a sweep would do: networks and their weights, lineages (dense networks), trials, packs, and the time that it takes on this machine, from a short measurement. Nothing is run.',
   )
@@ -191,6 +189,7 @@ program
 program
   .command('verify')
   .argument('<dir>', 'folder of a run')
+  .summary('Check that a folder holds what its records add up to.')
   .description(
     'Check a folder: each trial of the grid has exactly one record, ids and checksums match contents, every table is what the records add up to; kept networks are evaluated again and compared with their records to the last image.',
   )
