@@ -92,7 +92,7 @@ export class Kubectl {
   async plan(name: string): Promise<void> {
     const plan = planOf(await this.sweep(name), describeDataset({ name: 'mnist', validation: 0 }));
     if ('problems' in plan) throw new SpecError(plan.problems);
-    write(`${gridText(plan.definition)}up to ${plan.spec.parallelism} pods at once`);
+    write(`${gridText(plan.definition)}up to ${Math.min(plan.spec.parallelism, plan.packs)} pods at once`);
   }
 
   async status(name: string): Promise<void> {
