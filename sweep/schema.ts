@@ -215,7 +215,10 @@ const template: Schema = {
       maxLength: 63,
       expects: 'a text of 1 to 63 characters',
     },
-    resources: free('resource requirements', 'Requests and limits, as in a pod.'),
+    resources: free(
+      'resource requirements',
+      'Requests and limits, as in a pod. By default one core, the memory that the largest network takes (323Mi for 300-100), and twice of it as limit.',
+    ),
     nodeSelector: free('node selector', 'Labels of the nodes to run on, as in a pod.'),
     tolerations: {
       type: 'array',

@@ -19,6 +19,8 @@ export interface Plan {
   trials: number;
   packs: number;
   networks: number;
+  /** Weights of the largest network. */
+  largest: number;
 }
 
 /** Why nothing may be started. */
@@ -49,6 +51,7 @@ export function planOf({ metadata, spec }: PruneSweep, shape: DatasetShape): Pla
     ...{ spec: sweep.spec, definition, definitionId: definitionId(definition) },
     revision: hash('sha256', JSON.stringify(told)).slice(0, 8),
     ...{ trials: size.trials, packs: size.packs, networks: size.networks.length },
+    largest: Math.max(...size.networks.map(({ weights }) => weights)),
   };
 }
 
