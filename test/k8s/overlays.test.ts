@@ -25,7 +25,7 @@ const OF_THE_CLUSTER = [
 /** Kinds of add-ons whose definitions no test cluster has. */
 const OF_ADD_ONS: Record<OverlayName, string[]> = {
   quickstart: [],
-  production: ['PodMonitor', 'ServiceMonitor'],
+  production: ['PodMonitor', 'PrometheusRule', 'ServiceMonitor'],
   kueue: ['ClusterQueue', 'LocalQueue', 'ResourceFlavor'],
 };
 
