@@ -13,7 +13,10 @@ import { steadyPort } from '../port';
 import { guard, ServerProcess } from '../process';
 import type { ProgramName, Programs } from './obtain';
 
-export type PartName = Exclude<ProgramName, 'kubectl'>;
+export type PartName = Exclude<ProgramName, 'kubectl' | 'kubelet' | 'kube-proxy'>;
+
+/** Addresses of Services. */
+export const SERVICES = '10.0.0.0/24';
 
 export interface ControlPlaneOptions {
   /** Number of fake nodes, on which pods live as stages.yaml says; none if nothing else is said. */
@@ -28,6 +31,19 @@ export interface ControlPlaneOptions {
   users?: Readonly<Record<string, readonly string[]>>;
   /** Keep upstream's limits on how fast the controllers and the scheduler ask (20 and 50 a second): some 10 pods a second. */
   upstreamRates?: boolean;
+  /** Where its folder is made; the system's place for temporary files if nothing else is said. */
+  within?: string;
+  /** Another than this machine's, for a cluster with real nodes; these find the API server at `address`. */
+  network?: Network;
+}
+
+/** A network that is not this process's own. */
+export interface Network {
+  address: string;
+  /** Program and arguments that run what follows them in the network, as the same process. */
+  enter: readonly string[];
+  /** Makes a port of that network's loopback one of this machine's loopback. */
+  open(port: number): Promise<void>;
 }
 
 export interface AuditEvent {
@@ -49,6 +65,26 @@ export interface KubectlResult {
   stderr: string;
 }
 
+/** Runs a command to its end. */
+export function outcomeOf(
+  program: string,
+  args: readonly string[],
+  stdin: string,
+  env: NodeJS.ProcessEnv,
+): Promise<KubectlResult> {
+  const child = spawn(program, args, { env });
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (data: string) => {
+      text[name] += data;
+    });
+  // A command that does not read its input closes it, which is no fault.
+  child.stdin.on('error', () => {}).end(stdin);
+  return new Promise((done, fail) => {
+    child.once('error', fail).once('close', (code) => done({ code: code ?? -1, ...text }));
+  });
+}
+
 /** One event a request: when it is answered, or for a watch, which may never end, when it begins. */
 const AUDIT_POLICY = {
   apiVersion: 'audit.k8s.io/v1',
@@ -60,10 +96,10 @@ const AUDIT_POLICY = {
 };
 
 export class ControlPlane {
-  readonly folder = mkdtempSync(join(tmpdir(), 'prunesweep-kubernetes-'));
+  readonly folder: string;
   /** Path of a file with which one is admin. */
-  readonly kubeconfig = join(this.folder, 'admin.kubeconfig');
-  private readonly endGuard = guard(this.folder);
+  readonly kubeconfig: string;
+  private readonly endGuard: () => Promise<void>;
   private readonly tokens = new Map<string, string>();
   private readonly parts = new Map<PartName, ServerProcess>();
   private etcdPort = 0;
@@ -73,7 +109,11 @@ export class ControlPlane {
   private constructor(
     private readonly programs: Programs,
     private readonly options: ControlPlaneOptions,
-  ) {}
+  ) {
+    this.folder = mkdtempSync(join(options.within ?? tmpdir(), 'prunesweep-kubernetes-'));
+    this.kubeconfig = join(this.folder, 'admin.kubeconfig');
+    this.endGuard = guard(this.folder);
+  }
 
   /** @returns when it is ready: nodes too, and a pod may be created in the namespace `default` */
   static async start(programs: Programs, options: ControlPlaneOptions = {}): Promise<ControlPlane> {
@@ -88,7 +128,8 @@ export class ControlPlane {
   }
 
   get url(): string {
-    return `https://127.0.0.1:${this.port}`;
+    // The certificate that kube-apiserver makes itself has the address it listens on, but for 0.0.0.0 this name.
+    return `https://${this.options.network === undefined ? '127.0.0.1' : 'localhost'}:${this.port}`;
   }
 
   /** Of each part that runs. */
@@ -127,17 +168,7 @@ export class ControlPlane {
   }
 
   kubectl(args: readonly string[], { stdin = '', kubeconfig = this.kubeconfig } = {}): Promise<KubectlResult> {
-    const child = spawn(this.programs.kubectl, args, { env: { ...this.environment, KUBECONFIG: kubeconfig } });
-    const text = { stdout: '', stderr: '' };
-    for (const name of ['stdout', 'stderr'] as const)
-      child[name].setEncoding('utf8').on('data', (data: string) => {
-        text[name] += data;
-      });
-    // kubectl that does not read its input closes it, which is no fault.
-    child.stdin.on('error', () => {}).end(stdin);
-    return new Promise((done, fail) => {
-      child.once('error', fail).once('close', (code) => done({ code: code ?? -1, ...text }));
-    });
+    return outcomeOf(this.programs.kubectl, args, stdin, { ...this.environment, KUBECONFIG: kubeconfig });
   }
 
   /** @returns path of a file with which one is that user of `options.users` */
@@ -171,6 +202,7 @@ export class ControlPlane {
     const { kwok: nodes = 0, controllers = true } = this.options;
     this.etcdPort = await steadyPort();
     this.port = await steadyPort();
+    for (const port of [this.etcdPort, this.port]) await this.options.network?.open(port);
     this.writeSecrets();
     this.add('etcd', this.etcdFlags()).begin();
     // kube-apiserver that finds no etcd waits a second before it tries again.
@@ -243,20 +275,24 @@ export class ControlPlane {
   }
 
   private serverFlags(): string[] {
+    const { network } = this.options;
     const flags = {
       'etcd-servers': `http://127.0.0.1:${this.etcdPort}`,
-      'bind-address': '127.0.0.1',
-      'advertise-address': '127.0.0.1',
+      'bind-address': network === undefined ? '127.0.0.1' : '0.0.0.0',
+      'advertise-address': network?.address ?? '127.0.0.1',
       'secure-port': this.port,
       'cert-dir': this.folder,
       'token-auth-file': this.file('tokens.csv'),
-      'authorization-mode': 'RBAC',
+      'authorization-mode': 'Node,RBAC',
+      'enable-admission-plugins': 'NodeRestriction',
       'service-account-issuer': 'https://kubernetes.default.svc',
       'service-account-key-file': this.file('accounts.pub'),
       'service-account-signing-key-file': this.file('accounts.key'),
-      'service-cluster-ip-range': '10.0.0.0/24',
+      'service-cluster-ip-range': SERVICES,
       // An address of loopback is refused in the endpoints of the service `kubernetes`.
-      'endpoint-reconciler-type': 'none',
+      ...(network === undefined && { 'endpoint-reconciler-type': 'none' }),
+      // A node's name is known to nobody.
+      'kubelet-preferred-address-types': 'InternalIP',
       // What a pod may is PodSecurity's to say.
       'allow-privileged': true,
       ...(this.options.auditLog && {
@@ -353,7 +389,8 @@ export class ControlPlane {
 
   private add(name: PartName, args: readonly string[]): ServerProcess {
     const { folder, environment: env } = this;
-    const part = new ServerProcess({ name, program: this.programs[name], args, folder, env });
+    const [program, ...before] = [...(this.options.network?.enter ?? []), this.programs[name]];
+    const part = new ServerProcess({ name, program: program!, args: [...before, ...args], folder, env });
     this.parts.set(name, part);
     return part;
   }

@@ -1,5 +1,5 @@
 /**
- * The programs of a Kubernetes control plane, each from the first place that has it: the folder KUBEBUILDER_ASSETS, PATH,
+ * The programs of a Kubernetes control plane, and of its nodes those that are Kubernetes' own, each from the first place that has it: the folder KUBEBUILDER_ASSETS, PATH,
  * the user's cache folder, the official download, a build of the Go module beside this file.
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -28,10 +28,15 @@ export const PROGRAMS = [
   'kube-scheduler',
   'kubectl',
   'kwok',
+  'kubelet',
+  'kube-proxy',
 ] as const;
 export type ProgramName = (typeof PROGRAMS)[number];
-/** The path of each. */
+/** The path of each; elsewhere than on Linux there are no nodes, and `kubelet` and `kube-proxy` are missing. */
 export type Programs = Record<ProgramName, string>;
+
+const ofThisSystem = (program: ProgramName) =>
+  process.platform === 'linux' || (program !== 'kubelet' && program !== 'kube-proxy');
 
 const MODULE = join(__dirname, 'go');
 const pins = readFileSync(join(MODULE, 'go.mod'), 'utf8');
@@ -49,9 +54,17 @@ const OLDEST: Record<ProgramName, readonly [major: number, minor: number]> = {
   'kube-scheduler': [1, 31],
   kubectl: [1, 31],
   kwok: [0, 6],
+  kubelet: [1, 31],
+  'kube-proxy': [1, 31],
 };
 /** These speak to each other: of one minor version, or none of them is taken. */
-const TOGETHER: readonly ProgramName[] = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'];
+const TOGETHER: readonly ProgramName[] = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+];
 
 const minorOf = (version: string) => version.split('.').slice(0, 2).join('.');
 
@@ -63,10 +76,8 @@ export interface Source {
 
 /** The cache's folder is another one for each set of pins: what it has suits this source tree. */
 function keptFolder(): string {
-  const sources = createHash('sha256')
-    .update(pins)
-    .update(KWOK)
-    .update(readFileSync(join(MODULE, 'main.go')));
+  const sources = createHash('sha256').update(pins).update(KWOK);
+  for (const file of ['main.go', 'node_linux.go']) sources.update(readFileSync(join(MODULE, file)));
   return join(cacheFolder(), `kubernetes-${KUBERNETES}-${sources.digest('hex').slice(0, 8)}`);
 }
 
@@ -228,7 +239,7 @@ export async function obtainKubernetes(
   sources: readonly Source[] = [inAssets, onPath, inCache, officialDownload(), fromGo(say)],
 ): Promise<Programs> {
   const found: Partial<Programs> = {};
-  const missing = () => PROGRAMS.filter((program) => found[program] === undefined);
+  const missing = () => PROGRAMS.filter((program) => found[program] === undefined && ofThisSystem(program));
   const reasons: string[] = [];
   for (const source of sources) {
     if (missing().length === 0) break;

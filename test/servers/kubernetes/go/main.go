@@ -1,11 +1,14 @@
-// The Kubernetes control plane of the tests in one program, which does what the name it is called by does: the packages
-// that its parts share are compiled and linked once, and that is most of the time a build takes.
+// The Kubernetes of the tests in one program, which does what the name it is called by does: the packages that its parts
+// share are compiled and linked once, and that is most of the time a build takes.
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
@@ -31,7 +34,8 @@ func exit(command *cobra.Command) { os.Exit(cli.Run(command)) }
 func main() {
 	run, known := programs[filepath.Base(os.Args[0])]
 	if !known {
-		fmt.Fprintln(os.Stderr, "call it by a link with the name of a program: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl")
+		names := strings.Join(slices.Sorted(maps.Keys(programs)), ", ")
+		fmt.Fprintln(os.Stderr, "call it by a link with the name of a program:", names)
 		os.Exit(2)
 	}
 	run()
