@@ -113,9 +113,25 @@ async function installed({ programs, elsewhere, oldest }: Tool): Promise<string 
   return isOlder(await versionOf(join(folder, programs[0]!), '--version'), oldest) ? undefined : folder;
 }
 
-async function unpackPackages({ packages }: Tool, folder: string): Promise<void> {
-  await run('apt-get', ['download', ...packages], { cwd: folder });
-  for (const archive of globSync('*.deb', { cwd: folder })) await run('dpkg', ['-x', archive, 'root'], { cwd: folder });
+/** Debian's or Ubuntu's, by lists of our own: a machine that was never updated has none, and its own are left as they are. */
+class SystemPackages {
+  private readonly options: readonly string[];
+  private lists: Promise<unknown> | undefined;
+
+  constructor(folder: string) {
+    const [lists, cache] = [join(folder, 'lists'), join(folder, 'cache')];
+    for (const place of [lists, cache]) mkdirSync(join(place, 'partial'), { recursive: true });
+    const settings = [`Dir::State::Lists=${lists}`, `Dir::Cache=${cache}`, 'APT::Sandbox::User=root'];
+    this.options = settings.flatMap((setting) => ['-o', setting]);
+  }
+
+  async unpack(names: readonly string[], folder: string): Promise<void> {
+    this.lists ??= run('apt-get', [...this.options, 'update']);
+    await this.lists;
+    await run('apt-get', [...this.options, 'download', ...names], { cwd: folder });
+    for (const archive of globSync('*.deb', { cwd: folder }))
+      await run('dpkg', ['-x', archive, 'root'], { cwd: folder });
+  }
 }
 
 /** The cache's folder is another one when another version or package is asked for. */
@@ -142,11 +158,11 @@ function keepTool(name: ToolName, unpacked: string): string {
   return kept;
 }
 
-async function fetchTool(name: ToolName, say: (line: string) => void): Promise<string> {
-  const { official, ...tool }: Tool = TOOLS[name];
+async function fetchTool(name: ToolName, system: SystemPackages, say: (line: string) => void): Promise<string> {
+  const { official, packages }: Tool = TOOLS[name];
   const places: [string, (folder: string) => Promise<void>][] = [
     ...(official === undefined ? [] : [['the official download', official] as [string, typeof official]]),
-    ["the system's packages", (folder) => unpackPackages(tool, folder)],
+    ["the system's packages", (folder) => system.unpack(packages, folder)],
   ];
   const reasons = ['PATH: none that is new enough'];
   for (const [place, fill] of places)
@@ -178,11 +194,14 @@ export function whyNoNode(): string | undefined {
  * @param say told of each place that has not what it might have had
  * @throws Error with what each place said
  */
-export async function obtainTools(say: (line: string) => void): Promise<Tools> {
-  const found = NAMES.map(async (name) => {
-    const kept = keptFolder(name);
-    const folder = (await installed(TOOLS[name])) ?? (isWhole(kept, TOOLS[name]) ? kept : await fetchTool(name, say));
-    return [name, folder] as const;
+export const obtainTools = (say: (line: string) => void): Promise<Tools> =>
+  inTemporaryFolder(async (place) => {
+    const system = new SystemPackages(place);
+    const found = NAMES.map(async (name) => {
+      const kept = keptFolder(name);
+      const isKept = isWhole(kept, TOOLS[name]);
+      const folder = (await installed(TOOLS[name])) ?? (isKept ? kept : await fetchTool(name, system, say));
+      return [name, folder] as const;
+    });
+    return Object.fromEntries(await Promise.all(found)) as Tools;
   });
-  return Object.fromEntries(await Promise.all(found)) as Tools;
-}
