@@ -34,15 +34,17 @@ async function begin(count: number) {
 const tableOf = async (reader: line.Reader) => (await reader.get('/api/sweeps/test/table.csv')).text();
 const tableOfFirst = (count: number) => tableCsv(cells(points, line.byId(records.slice(0, count))));
 
-/** Looks at the state of the sweep again and again, until it is asked what it saw. */
+/** Looks at the state of the sweep again and again, and once more when it is asked what it saw. */
 function watchStates(reader: line.Reader): () => Promise<Set<string>> {
   const seen = new Set<string>();
   let isOver = false;
   const watching = (async () => {
-    while (!isOver) {
+    let isLast: boolean;
+    do {
+      isLast = isOver;
       seen.add(await line.stateOf(reader));
       await new Promise((done) => setTimeout(done, 5));
-    }
+    } while (!isLast);
   })();
   return async () => {
     isOver = true;
