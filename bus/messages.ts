@@ -20,6 +20,8 @@ export type FromWorker =
   | { kind: 'checkpoint'; lineage: string; name: CheckpointName; bytes: Uint8Array }
   | { kind: 'complete'; lineage: string }
   | { kind: 'failed'; trials: string[]; reason: string }
+  /** As it was asked to; what it goes on from was sent before. */
+  | { kind: 'stopped' }
   | { kind: 'error'; name: string; message: string; exitCode: number };
 
 /** A worker's side: a record is published when the pool has answered for it. */

@@ -30,6 +30,8 @@ export interface Training {
   fail(failure: Failure): Promise<void>;
   progress(news: Progress): void;
   atWork(lineages: string[]): void;
+  /** When it is aborted, lineages end after the epoch at work, with a checkpoint each. */
+  signal?: AbortSignal;
 }
 
 /** The longest lineages first, so that no worker ends long after the others. @returns how many trials failed */
@@ -61,13 +63,15 @@ export async function train(training: Training): Promise<number> {
   const images = loadDataset(sweep.spec.dataset);
   const timeLeft = new TimeLeft(work, isDone, data, workers, performance.now() / 1000);
   const failed = new Set<string>();
+  const stopping = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  training.signal?.addEventListener('abort', () => Atomics.store(stopping, 0, 1));
   await runPool(
     require.resolve('../trainer/worker'),
     workers,
     work,
     isDone,
     (worker): WorkerData => ({
-      ...{ worker, images },
+      ...{ worker, images, stopping },
       ...(networks === undefined ? {} : { networks }),
       versions: { prunesweep: version, node: process.versions.node },
     }),
@@ -93,7 +97,7 @@ export async function train(training: Training): Promise<number> {
         status.say(`${trials.length} trials failed (${trials.map((id) => id.slice(0, 12)).join(', ')}): ${reason}`);
       },
       atWork: training.atWork,
-      stop: () => failed.size > sweep.spec.maxFailedTrials,
+      stop: () => training.signal?.aborted === true || failed.size > sweep.spec.maxFailedTrials,
     },
   );
   return failed.size;

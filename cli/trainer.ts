@@ -15,10 +15,10 @@ export interface TrainerOptions {
 }
 
 const SECONDS_BETWEEN_LINES = 5;
-/** How long a trainer that is asked to end takes to make what is under way durable. */
-const GRACE_MILLISECONDS = 5000;
+/** How long a trainer that is asked to end may take for the epoch at work and to make what it did durable; pods have 30 s. */
+const GRACE_MILLISECONDS = 25_000;
 
-/** @returns the exit code: 0 when every trial of the pack is recorded, 1 when some failed */
+/** @returns the exit code: 0 when every trial of the pack is recorded, 1 when some failed, 130 or 143 when it was asked to end */
 export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptions): Promise<number> {
   const logger = log('trainer');
   const definition = loadSweep(file);
@@ -33,14 +33,13 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
     say: (text) => logger.warn(text),
     acknowledged: (trial) => say(`recorded ${trial}`),
   });
+  const ending = new AbortController();
+  let exitCode: number | undefined;
   const stop = (signal: 'SIGINT' | 'SIGTERM') => {
-    say(`ended by ${signal}; every acknowledged record is kept, and the same command goes on from the last checkpoint`);
-    const exit = () => process.exit(signal === 'SIGINT' ? 130 : 143);
-    setTimeout(exit, GRACE_MILLISECONDS);
-    void line.queue
-      .drained()
-      .then(() => line.close())
-      .finally(exit);
+    say(`${signal}: ends after the epoch at work; the same command goes on from there`);
+    exitCode = signal === 'SIGINT' ? 130 : 143;
+    ending.abort();
+    setTimeout(() => process.exit(exitCode), GRACE_MILLISECONDS).unref();
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
@@ -62,9 +61,11 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
       fail: (failure) => line.ledger.fail(failure),
       progress: (news) => line.news.progress(news),
       atWork: (ids) => line.announce(ids),
+      signal: ending.signal,
     });
   };
   const failed = await work().finally(() => line.close());
+  if (exitCode !== undefined) return exitCode;
   say(`pack ${pack}: ${failed === 0 ? 'every trial is recorded' : `${failed} trials failed`}`);
   return failed === 0 ? 0 : 1;
 }

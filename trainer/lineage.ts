@@ -39,6 +39,13 @@ export interface LineageContext {
   versions: Record<string, string>;
   /** What a kill costs at most, beside the epoch at work. */
   secondsBetweenCheckpoints: number;
+  /** Whether the lineage is to end after the epoch at work, with a checkpoint that it goes on from as if it had not. */
+  isStopping?(): boolean;
+}
+
+/** A lineage that was asked to end has done so. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
 }
 
 /** Trains, prunes and records what is missing of a lineage, and forgets its checkpoints when all is done. */
@@ -184,8 +191,8 @@ class LineageRun {
           ...(trial === undefined ? {} : { trial: trial.id }),
           ...{ epoch, epochs: phase.epochs, loss, accuracy },
         });
-        if (epoch < phase.epochs)
-          this.saveIfDue('fit', () => encodeFit({ ...at, state: snapshot(), seconds: seconds() }));
+        if (epoch === phase.epochs) return;
+        this.saveIfDue('fit', () => encodeFit({ ...at, state: snapshot(), seconds: seconds() }));
       },
     });
     return { parameters: done.parameters, seconds: seconds() };
@@ -216,10 +223,14 @@ class LineageRun {
     return bytes === undefined ? undefined : decode(bytes, this.lineage.sizes);
   }
 
+  /** Called where the checkpoint holds all that was done: there a lineage that is asked to end does so. */
   private saveIfDue(name: CheckpointName, encode: () => Uint8Array): void {
-    if (performance.now() - this.lastCheckpoint < 1000 * this.context.secondsBetweenCheckpoints) return;
+    const isStopping = this.context.isStopping?.() === true;
+    const isDue = performance.now() - this.lastCheckpoint >= 1000 * this.context.secondsBetweenCheckpoints;
+    if (!isDue && !isStopping) return;
     this.context.checkpoints.put(name, encode());
     this.lastCheckpoint = performance.now();
+    if (isStopping) throw new Stopped();
   }
 
   private fail(trials: Trial[], error: unknown): void {

@@ -6,7 +6,7 @@ import type { Trial } from '../sweep/trial';
 import type { SharedImages } from './data/images';
 import { WasmEngine } from './engine/wasm';
 import { networkBytes, networkPath } from './kept';
-import { trainLineage } from './lineage';
+import { Stopped, trainLineage } from './lineage';
 import type { Parameters } from './network';
 
 export interface WorkerData {
@@ -15,6 +15,8 @@ export interface WorkerData {
   /** Folder for the networks of all trials; absent when they are not kept. */
   networks?: string;
   versions: Record<string, string>;
+  /** One number, shared with those who may ask the worker to end: not zero when it is to. */
+  stopping: Int32Array<SharedArrayBuffer>;
 }
 
 /** A checkpoint of 300-100 takes some 10 ms: one a second costs a hundredth at most. */
@@ -22,7 +24,7 @@ const SECONDS_BETWEEN_CHECKPOINTS = 1;
 
 const port = parentPort;
 if (port === null) throw new Error('this file is the body of a worker thread');
-const { worker, images, networks, versions } = workerData as WorkerData;
+const { worker, images, networks, versions, stopping } = workerData as WorkerData;
 const send = (message: FromWorker) => port.postMessage(message);
 const bus = new PortBus(port);
 const engine = new WasmEngine(images);
@@ -39,6 +41,7 @@ async function work({ lineage, done, checkpoints }: Assignment): Promise<void> {
       probe: images.probe,
     },
     isDone: (trial) => isDone.has(trial.id),
+    isStopping: () => Atomics.load(stopping, 0) !== 0,
     ...(networks === undefined
       ? {}
       : {
@@ -54,6 +57,7 @@ port.on('message', (message: ToWorker) => {
   work(message.assignment).then(
     () => send({ kind: 'ready' }),
     (error: Error & { exitCode?: number }) => {
+      if (error instanceof Stopped) return send({ kind: 'stopped' });
       const known = error.exitCode !== undefined;
       const text = known ? error.message : (error.stack ?? error.message);
       send({ kind: 'error', name: error.name, message: text, exitCode: error.exitCode ?? 70 });

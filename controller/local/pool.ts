@@ -94,6 +94,9 @@ export async function runPool(
           case 'failed':
             await events.failed(message.trials, message.reason);
             break;
+          case 'stopped':
+            resolve();
+            break;
           case 'error':
             throw new WorkerError(message.name, message.message, message.exitCode);
         }

@@ -124,6 +124,35 @@ describe.runIf(hasNats)(`a sweep over NATS${whyNoNats}`, () => {
     await untilComplete(api);
   });
 
+  it('trains no epoch twice when a trainer is asked to end and another goes on', async () => {
+    const folder = temporaryFolder();
+    const sweep = smallSweep(folder, { seeds: 1, training: { epochs: 400 }, hiddenWidths: [[200, 100]] });
+    const nats = await server();
+    const { api } = await aggregator(nats.url, folder);
+    await expect.poll(async () => (await fetch(api.replace(/api.*/, 'readyz'))).ok, { timeout: 20_000 }).toBe(true);
+    const raw = await connect({ servers: nats.url });
+    onTestFinished(() => raw.close());
+    const epochs: string[] = [];
+    raw.subscribe('prunesweep.progress.*.*', {
+      callback: (_, message) => {
+        const { step, epoch } = message.json<{ step?: string; epoch?: number }>();
+        if (epoch !== undefined) epochs.push(`${step} ${epoch}`);
+      },
+    });
+    await raw.flush();
+    const first = start(['trainer', '--nats', nats.url, '--sweep', sweep, '--pack', '0']);
+    await until(() => epochs.length > 5);
+    first.process.kill('SIGTERM');
+    const { code, stderr } = await first.outcome;
+    expect(code, stderr).toBe(143);
+    expect(stderr).not.toContain('recorded ');
+    const second = await trainer(nats.url, sweep, 0);
+    expect(second.code, second.stderr).toBe(0);
+    await raw.flush();
+    expect(new Set(epochs).size).toBe(400 + 2);
+    expect(epochs).toHaveLength(400 + 2);
+  });
+
   it('goes on from the checkpoint of a trainer that was killed elsewhere', async () => {
     const folder = temporaryFolder();
     const sweep = smallSweep(folder, { seeds: 1, training: { epochs: 400 }, hiddenWidths: [[200, 100]] });

@@ -3,7 +3,7 @@ import type { CheckpointName, LineageCheckpoints, Progress } from '../../bus/bus
 import { gridPoints, lineagesOf } from '../../sweep/grid';
 import type { TrialRecord } from '../../sweep/record';
 import { WasmEngine } from '../../trainer/engine/wasm';
-import { type LineageContext, trainLineage } from '../../trainer/lineage';
+import { type LineageContext, Stopped, trainLineage } from '../../trainer/lineage';
 import { countSurvivors, type Parameters, survivors } from '../../trainer/network';
 import { sweepOf } from '../fixtures';
 import { randomImages } from './engine/reference';
@@ -41,13 +41,20 @@ class MemoryCheckpoints implements LineageCheckpoints {
 
 class Killed extends Error {}
 
-/** Runs the lineage; `kill` is asked before each publication and at each epoch, and ends the run by throwing. */
+/** Runs the lineage; `kill` is asked before each publication and at each epoch, and ends the run by throwing; `news` gets
+ * what was told of it. */
 async function run(
   records: Map<string, TrialRecord>,
   checkpoints: LineageCheckpoints,
-  options: { kill?: () => boolean; networks?: Map<string, Parameters> } = {},
+  options: {
+    kill?: () => boolean;
+    isStopping?: () => boolean;
+    secondsBetweenCheckpoints?: number;
+    networks?: Map<string, Parameters>;
+    news?: Progress[];
+  } = {},
 ) {
-  const news: Progress[] = [];
+  const news = options.news ?? [];
   const mayDie = () => {
     if (options.kill?.()) throw new Killed();
   };
@@ -73,7 +80,8 @@ async function run(
     },
     worker: 1,
     versions: {},
-    secondsBetweenCheckpoints: 0,
+    secondsBetweenCheckpoints: options.secondsBetweenCheckpoints ?? 0,
+    ...(options.isStopping === undefined ? {} : { isStopping: options.isStopping }),
   };
   await trainLineage(lineage!, context);
   return news;
@@ -130,6 +138,30 @@ describe('a lineage', () => {
     expect(measured(records)).toEqual(measured(undisturbed));
     expect(deaths).toBeLessThanOrEqual(whole.length + 16);
     expect(deaths).toBeGreaterThan(20);
+  });
+
+  it('asked to end after each epoch, trains none twice, and ends in the same records', async () => {
+    const undisturbed = new Map<string, TrialRecord>();
+    const whole = await run(undisturbed, new MemoryCheckpoints());
+    const [records, checkpoints, news] = [new Map<string, TrialRecord>(), new MemoryCheckpoints(), [] as Progress[]];
+    let ends = 0;
+    for (let ended = true; ended && ends < 200; ) {
+      const before = news.length;
+      const isStopping = () => news.length > before;
+      // No checkpoint would be due but for the request.
+      ended = await run(records, checkpoints, { isStopping, secondsBetweenCheckpoints: 3600, news }).then(
+        () => false,
+        (error) => {
+          if (!(error instanceof Stopped)) throw error;
+          return true;
+        },
+      );
+      if (ended) ends++;
+    }
+    const told = (all: Progress[]) => all.map(({ step, loss, epoch }) => `${step} ${epoch} ${loss}`);
+    expect(told(news)).toEqual(told(whole));
+    expect(measured(records)).toEqual(measured(undisturbed));
+    expect(ends).toBeGreaterThanOrEqual(20);
   });
 
   it('killed at random moments, ends in the same records', async () => {
