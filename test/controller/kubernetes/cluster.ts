@@ -43,6 +43,14 @@ export interface ControllerProcess {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
+/** A control plane with the quickstart's objects, whose pods nobody carries out. */
+export async function startPlane(options: Parameters<typeof ControlPlane.start>[0] = {}): Promise<Plane> {
+  const plane = await ControlPlane.start({ kwok: 1, ...options });
+  const { code, stderr } = await plane.kubectl(['apply', '-k', join(ROOT, 'k8s', 'overlays', 'quickstart')]);
+  if (code !== 0) throw new Error(stderr);
+  return plane;
+}
+
 export class TestCluster {
   readonly config = new KubeConfig();
   private readonly core: CoreV1Api;
@@ -65,10 +73,22 @@ export class TestCluster {
 
   /** All of it but the controller, gone when the test ends. */
   static async start(options: Parameters<typeof ControlPlane.start>[0] = {}): Promise<TestCluster> {
-    const [plane, source] = await Promise.all([ControlPlane.start({ kwok: 1, ...options }), startSource()]);
+    const plane = await startPlane(options);
     onTestFinished(() => plane.stop());
-    const { code, stderr } = await plane.kubectl(['apply', '-k', join(ROOT, 'k8s', 'overlays', 'quickstart')]);
-    if (code !== 0) throw new Error(stderr);
+    return TestCluster.surround(plane);
+  }
+
+  /** The same on a control plane that other tests had or will have; when the test ends, no sweep is left there. */
+  static async startOn(plane: Plane): Promise<TestCluster> {
+    const cluster = await TestCluster.surround(plane);
+    onTestFinished(async () => {
+      await cluster.kubectl('delete', 'psw,jobs,leases,events', '--all', '--cascade=foreground', '--timeout=60s');
+    });
+    return cluster;
+  }
+
+  private static async surround(plane: Plane): Promise<TestCluster> {
+    const source = await startSource();
     const reader = await startReader(source.server.url);
     const kubeconfig = await plane.serviceAccountKubeconfig(NAMESPACE, 'prunesweep-controller');
     const cluster = new TestCluster(plane, source, reader, kubeconfig);

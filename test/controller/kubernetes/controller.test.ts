@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RETRY_ANNOTATION } from '../../../controller/kubernetes/names';
 import type { ConditionType, PruneSweep } from '../../../controller/kubernetes/resource';
-import { hasKubernetes, whyNoKubernetes } from '../../servers/kubernetes';
+import { type ControlPlane, hasKubernetes, whyNoKubernetes } from '../../servers/kubernetes';
 import { hasNats, whyNoNats } from '../../servers/nats';
-import { PATIENT, TestCluster } from './cluster';
+import { PATIENT, startPlane, TestCluster } from './cluster';
 
 /** 12 trials in 4 packs. */
 const SPEC = { hiddenWidths: [[5], [4, 3]], pruneRatios: [0, 0.5, 0.9], seeds: 2, parallelism: 3 };
@@ -12,9 +12,16 @@ const conditionOf = ({ status }: PruneSweep, type: ConditionType) =>
   status?.conditions.find((condition) => condition.type === type);
 const never = async () => undefined;
 
-describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoNats}`, () => {
+let plane: ControlPlane;
+const isHere = hasKubernetes && hasNats;
+beforeAll(async () => {
+  if (isHere) plane = await startPlane();
+});
+afterAll(() => plane?.stop());
+
+describe.runIf(isHere)(`a PruneSweep${whyNoKubernetes}${whyNoNats}`, () => {
   it('that is applied is carried out by one ConfigMap and one Job, and becomes complete', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.startController();
     await cluster.apply(SPEC);
     await cluster.kubectl('wait', '--for=condition=Complete', 'psw/test', '--timeout=60s');
@@ -35,7 +42,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   });
 
   it('that cannot be is not accepted, with the reasons, and nothing is started', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.startController();
     const idx = { trainImages: 'a', trainLabels: 'b', testImages: 'c', testLabels: 'd' };
     await cluster.apply({ ...SPEC, dataset: { idx } });
@@ -51,7 +58,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   });
 
   it('stops and goes on with suspend, and follows parallelism while it runs', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.behave = never;
     cluster.startController();
     await cluster.apply(SPEC);
@@ -69,7 +76,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   });
 
   it('whose grid grows runs what was added and lets go on what runs; what is removed leaves the table', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.behave = never;
     cluster.startController();
     await cluster.apply({ ...SPEC, parallelism: 2 });
@@ -93,7 +100,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   });
 
   it('fails at once on bad data, and tries once more what ran out of memory', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     const attempts: number[] = [];
     cluster.behave = async (pod) => {
       attempts[pod.pack] = (attempts[pod.pack] ?? 0) + 1;
@@ -119,7 +126,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   }, 600_000);
 
   it('does not count a pod that was disrupted', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     const attempts: number[] = [];
     cluster.behave = async (pod) => {
       attempts[pod.pack] = (attempts[pod.pack] ?? 0) + 1;
@@ -139,7 +146,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   });
 
   it('that is deleted takes all that it owns with it, and leaves its table unless that is to go too', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.startController();
     await cluster.apply(SPEC, 'stays');
     await cluster.apply({ ...SPEC, recordRetention: 'Delete' }, 'goes');
@@ -158,7 +165,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   });
 
   it('is no more than what the ledger says, while the aggregator is away and back', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.behave = async (pod) => (pod.pack === 0 ? cluster.train(pod) : undefined);
     cluster.startController();
     await cluster.apply(SPEC);
@@ -175,7 +182,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   });
 
   it('goes on over a restart of the API server, a pause of etcd and a kill of the controller', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.behave = never;
     const first = cluster.startController();
     await cluster.apply(SPEC);
@@ -198,7 +205,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep${whyNoKubernetes}${whyNoN
   }, 600_000);
 });
 
-describe.runIf(hasKubernetes && hasNats)(`a PruneSweep in a queue of Kueue${whyNoKubernetes}${whyNoNats}`, () => {
+describe.runIf(isHere)(`a PruneSweep in a queue of Kueue${whyNoKubernetes}${whyNoNats}`, () => {
   /** What Kueue's controller is documented to do with a Job that carries its label. */
   const admit = (cluster: TestCluster, job: string, zone: string) =>
     cluster.kubectl(
@@ -213,7 +220,7 @@ describe.runIf(hasKubernetes && hasNats)(`a PruneSweep in a queue of Kueue${whyN
     cluster.kubectl('patch', 'job', job, '--type=merge', '-p', '{"spec":{"suspend":true}}');
 
   it('waits until it is admitted, stops when it is preempted, and goes on when it is admitted again', async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.startOn(plane);
     cluster.behave = never;
     cluster.startController();
     await cluster.apply({ ...SPEC, template: { queueName: 'sweeps' } });
