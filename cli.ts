@@ -187,6 +187,18 @@ program
   });
 
 program
+  .command('figures')
+  .argument('<dir>', 'folder of a run, finished or not')
+  .summary('Draw the figures that the records of a folder allow.')
+  .description(
+    'Draw the figures that the records of a folder allow: <dir>/figures/NAME-89mm and NAME-183mm as .svg and .png, and NAME.csv, the numbers that they are drawn from. Those that cannot be made are named, with what to run for them. Nothing is trained.',
+  )
+  .action(async (folder: string) => {
+    const { figures } = require('./cli/figures') as typeof import('./cli/figures');
+    await figures(folder);
+  });
+
+program
   .command('verify')
   .argument('<dir>', 'folder of a run')
   .summary('Check that a folder holds what its records add up to.')

@@ -1,0 +1,134 @@
+/** Accuracy against remaining weights: all networks and recipes, with bands of 95 % intervals, and what was published. */
+import * as Plot from '@observablehq/plot';
+import type { Cell } from '../../sweep/cells';
+import { PUBLISHED } from '../published';
+import { byNetwork, groupBy, groupsOf, mainRows, recipeOf, type Study } from '../study';
+import { type Canvas, type Drawn, figure, type Missing } from './figure';
+import { axis, base, coloured, compose, GREY, heading, inRows, logAxis, plot, short } from './style';
+
+export interface TradeoffRow {
+  /** `published` for the points of the literature. */
+  recipe: string;
+  /** The method, of a published point. */
+  network: string;
+  remaining_weights: number;
+  /** Test error, percent: mean over the seeds, and its 95 % interval. */
+  error_percent: number;
+  low_percent: number | undefined;
+  high_percent: number | undefined;
+  n: number | undefined;
+}
+
+const PUBLISHED_RECIPE = 'published';
+/** Of LeNet-300-100, which all published points are of. */
+const PUBLISHED_WEIGHTS = 266_200;
+
+/** Cells of a table as rows; also what a page that has no records draws from. */
+export function tradeoffOf(cells: readonly Cell[]): Drawn<TradeoffRow> {
+  const measured = cells.flatMap(({ network, recipe, remainingWeights, mean, low, high, n }): TradeoffRow[] =>
+    mean === undefined
+      ? []
+      : [
+          {
+            ...{ recipe, network, remaining_weights: remainingWeights, error_percent: 100 * (1 - mean) },
+            low_percent: high === undefined ? undefined : Math.max(0, 100 * (1 - high)),
+            high_percent: low === undefined ? undefined : Math.min(100, 100 * (1 - low)),
+            n,
+          },
+        ],
+  );
+  const published = PUBLISHED.map(
+    (point): TradeoffRow => ({
+      ...{ recipe: PUBLISHED_RECIPE, network: point.method },
+      remaining_weights: Math.round((point.remainingPercent / 100) * PUBLISHED_WEIGHTS),
+      ...{ error_percent: point.errorPercent, low_percent: undefined, high_percent: undefined, n: undefined },
+    }),
+  );
+  return { rows: [...measured, ...published], note: `${seedsNote(measured)} Grey circles: published, LeNet-300-100.` };
+}
+
+/** "Mean of 5 seeds; band: 95 % interval of the mean (Student t)." */
+export function seedsNote(rows: readonly { n: number | undefined }[], what = 'band'): string {
+  const counts = rows.flatMap(({ n }) => (n === undefined ? [] : [n]));
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (counts.length === 0) return '';
+  if (most < 2) return 'One seed: there is no interval.';
+  return `Mean of ${least === most ? most : `${least} to ${most}`} seeds; ${what}: 95 % interval of the mean (Student t).`;
+}
+
+function ofStudy(study: Study): Drawn<TradeoffRow> | Missing {
+  const rows = mainRows(study);
+  if (rows.length === 0) return { missing: 'no trial is recorded yet; run a sweep' };
+  const cells = [...groupBy(rows, recipeOf)].flatMap(([recipe, own]) =>
+    groupsOf(own).map(
+      ({ network, remainingWeights, n, mean, low, high }): Cell => ({
+        ...{ network, recipe, remainingWeights, n, N: n, mean: mean / 100 },
+        ...(low === undefined || high === undefined ? {} : { low: low / 100, high: high / 100 }),
+      }),
+    ),
+  );
+  return tradeoffOf(cells);
+}
+
+export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas): SVGSVGElement {
+  const published = rows.filter(({ recipe }) => recipe === PUBLISHED_RECIPE);
+  const measured = rows.filter(({ recipe }) => recipe !== PUBLISHED_RECIPE);
+  const networks = [...new Set(measured.map(({ network }) => network))].sort((a, b) =>
+    byNetwork({ network: a }, { network: b }),
+  );
+  const recipes = [...groupBy(measured, ({ recipe }) => recipe)];
+  const columns = canvas.width < 500 ? 1 : Math.min(3, recipes.length);
+  const width = canvas.width / columns;
+  const scales = coloured(networks);
+  const counts = rows.map((row) => row.remaining_weights);
+  const panels = recipes.map(([recipe, own]) =>
+    plot({
+      ...base(canvas, width, Math.max(190, Math.min(300, width * 0.75))),
+      x: logAxis('remaining weights', {
+        domain: [Math.min(...counts), Math.max(...counts)],
+        tickFormat: short,
+        ticks: 4,
+        nice: true,
+      }),
+      y: axis('test error (%)', {
+        type: 'log',
+        domain: [1, 100],
+        ticks: [1, 2, 5, 10, 20, 50, 100],
+        tickFormat: String,
+        clamp: true,
+      }),
+      ...scales,
+      marks: [
+        Plot.gridY({ stroke: '#ddd', strokeOpacity: 1, ticks: [1, 2, 5, 10, 20, 50, 100] }),
+        Plot.dot(published, { x: 'remaining_weights', y: 'error_percent', r: 2.4, stroke: GREY }),
+        Plot.areaY(own, {
+          x: 'remaining_weights',
+          y1: 'low_percent',
+          y2: 'high_percent',
+          fill: 'network',
+          fillOpacity: 0.2,
+        }),
+        Plot.line(own, { x: 'remaining_weights', y: 'error_percent', stroke: 'network', strokeWidth: 1.4 }),
+        Plot.dot(own, { x: 'remaining_weights', y: 'error_percent', fill: 'network', r: 1.6 }),
+        heading(recipe),
+        Plot.frame({ stroke: '#999' }),
+      ],
+    }),
+  );
+  return compose(canvas, {
+    title: 'Test error against remaining weights',
+    legend: [
+      ...networks.map((label, at) => ({ label, color: scales.color.range[at]! })),
+      { label: 'published', color: GREY, kind: 'dot' as const },
+    ],
+    panels: inRows(panels, columns),
+    note,
+  });
+}
+
+export const tradeoff = figure({
+  name: 'tradeoff',
+  title: 'Test error against remaining weights',
+  of: ofStudy,
+  draw: drawTradeoff,
+});
