@@ -3,11 +3,13 @@ import { DataError } from '../sweep/errors';
 import { readRecord } from '../sweep/readrecord';
 import type { TrialRecord } from '../sweep/record';
 
-/** Everything but what they cost. */
-const measured = ({ cost: _, ...rest }: TrialRecord) => JSON.stringify(rest);
+/** Everything but what they cost, and what came with version 2. */
+const measured = ({ cost: _, version: __, survivorsByInput: ___, ...rest }: TrialRecord) => JSON.stringify(rest);
 
-/** Whether two measurements of one trial differ in nothing but what they cost. */
-export const isSame = (known: TrialRecord, record: TrialRecord): boolean => measured(known) === measured(record);
+/** Whether two measurements of one trial differ in nothing but what they cost, as far as both versions say it. */
+export const isSame = (known: TrialRecord, record: TrialRecord): boolean =>
+  measured(known) === measured(record) &&
+  (known.version !== record.version || known.survivorsByInput === record.survivorsByInput);
 
 /** @throws DataError when the two are measurements of one trial that differ */
 export function assertSame(known: TrialRecord, record: TrialRecord): void {

@@ -1,6 +1,6 @@
 /** `prunesweep plan`: what a sweep would do and take, without doing it. */
 import { cpus } from 'node:os';
-import { type GridSize, gridSize, trainingOf } from '../sweep/grid';
+import { type GridSize, gridSize, retrainingOf, trainingOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
 import type { SweepDefinition } from '../sweep/spec';
 import { thousands } from '../sweep/wording';
@@ -30,7 +30,10 @@ function networkSeconds({ sweep: { spec }, shape }: SweepDefinition, size: GridS
     for (const training of trainings.values()) seconds += denseSeconds(training, sizes, data, speed);
     for (const recipe of spec.recipes)
       for (const remainingWeights of size.networks[index]!.targets) {
-        const trial = { remainingWeights, recipe, retraining: spec.retraining, training: trainingOf(spec, recipe) };
+        const trial = {
+          ...{ remainingWeights, recipe },
+          ...{ retraining: retrainingOf(spec, recipe), training: trainingOf(spec, recipe) },
+        };
         seconds += trialSeconds(trial, sizes, data, speed);
       }
     return seconds * spec.seeds.length;

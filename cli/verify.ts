@@ -5,6 +5,7 @@ import { outputs } from '../aggregator/outputs';
 import { axesOf } from '../aggregator/table';
 import { DataError } from '../sweep/errors';
 import { gridPoints, lineagesOf } from '../sweep/grid';
+import { layerIndex } from '../sweep/networks';
 import type { TrialRecord } from '../sweep/record';
 import { loadDataset } from '../trainer/data/dataset';
 import { WasmEngine } from '../trainer/engine/wasm';
@@ -56,7 +57,7 @@ function verifyNetworks(
   const problems: string[] = [];
   const images = loadDataset(sweep.spec.dataset);
   const engine = new WasmEngine(images);
-  for (const { sizes, chains } of lineagesOf(sweep.spec, shape))
+  for (const { content, sizes, chains } of lineagesOf(sweep.spec, shape))
     for (const { id } of chains.flat()) {
       const path = networkPath(folder, id);
       const record = records.get(id);
@@ -70,7 +71,8 @@ function verifyNetworks(
         continue;
       }
       const subsets = { validation: images.subsets.validation !== undefined, probe: images.probe };
-      const again = measure(engine, sizes, parameters, survivors(parameters), subsets);
+      const linear = (content.training.linear ?? []).map(layerIndex);
+      const again = measure(engine, sizes, parameters, survivors(parameters), linear, subsets);
       for (const [field, value] of Object.entries(again)) {
         const recorded = record[field as keyof typeof again];
         if (JSON.stringify(recorded) !== JSON.stringify(value))

@@ -69,7 +69,11 @@ const sameRecipe = (a: string, b: string): string =>
     ...['criterion', 'scope', 'recovery', 'schedule'].map((name) => `${a}.${name} == ${b}.${name}`),
     ...['l1', 'l2'].map((norm) => `${penaltyOf(a, norm)} == ${penaltyOf(b, norm)}`),
   ].join(' && ');
-const isOnce = (recipe: string): string => `self.recipes.exists_one(other, ${sameRecipe(recipe, 'other')})`;
+/** Recipes with these are not compared: lists would cost more than a rule is given. The controller compares them. */
+const isUncompared = (recipe: string): string =>
+  ['keepDense', 'linear', 'retraining'].map((name) => `has(${recipe}.${name})`).join(' || ');
+const isOnce = (recipe: string): string =>
+  `${isUncompared(recipe)} || self.recipes.exists_one(other, !(${isUncompared('other')}) && ${sameRecipe(recipe, 'other')})`;
 
 /** Rules of the place at a path. Each that reads a field of no default asks first whether it is there. */
 const RULES: Record<string, Rule[]> = {
@@ -126,7 +130,7 @@ const RULES: Record<string, Rule[]> = {
       rule: `self.recipes.all(recipe, ${isOnce('recipe')})`,
       messageExpression: filled(
         '%s stands there twice, with the same l1 and l2; leave one out',
-        `self.recipes.filter(recipe, !${isOnce('recipe')}).map(recipe, [recipe.criterion, recipe.scope, recipe.recovery, recipe.schedule])[0]`,
+        `self.recipes.filter(recipe, !(${isOnce('recipe')})).map(recipe, [recipe.criterion, recipe.scope, recipe.recovery, recipe.schedule])[0]`,
       ),
       fieldPath: '.recipes',
     },

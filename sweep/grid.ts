@@ -1,8 +1,8 @@
 /** The grid: from an accepted sweep to its trials, and to the lineages that carry them out. */
 import { lineageId, trialId } from './ids';
-import { layerSizes, networkName, recipeName, remainingFor, weightCount } from './networks';
-import type { DatasetShape, RecipeSpec, SweepSpec, TrainingSpec } from './spec';
-import type { Lineage, Trial } from './trial';
+import { layerNames, layerSizes, networkName, recipeName, remainingFor, weightCount } from './networks';
+import type { DatasetShape, RecipeSpec, RetrainingSpec, SweepSpec, TrainingSpec } from './spec';
+import type { Lineage, PruningSpec, Trial } from './trial';
 
 /** What a network is pruned to. */
 export interface Target {
@@ -35,12 +35,28 @@ export function targetsOf(spec: Pick<SweepSpec, 'pruneRatios' | 'remainingWeight
   return [...targets.values()].sort((a, b) => b.remainingWeights - a.remainingWeights);
 }
 
-/** The training of a recipe: the sweep's, with the l1 and l2 that the recipe sets. */
-export const trainingOf = ({ training }: SweepSpec, { l1, l2 }: RecipeSpec): TrainingSpec => ({
-  ...training,
-  ...(l1 === undefined ? {} : { l1 }),
-  ...(l2 === undefined ? {} : { l2 }),
-});
+/** The training of a recipe: the sweep's, with what the recipe sets. */
+export function trainingOf({ training }: Pick<SweepSpec, 'training'>, recipe: RecipeSpec): TrainingSpec {
+  const { l1, l2 } = recipe;
+  const linear = layerNames(recipe.linear);
+  return {
+    ...training,
+    ...(l1 === undefined ? {} : { l1 }),
+    ...(l2 === undefined ? {} : { l2 }),
+    ...(linear === undefined ? {} : { linear }),
+  };
+}
+
+/** The retraining of a recipe: the sweep's, with what the recipe sets. */
+export const retrainingOf = (
+  { retraining }: Pick<SweepSpec, 'retraining'>,
+  { retraining: own }: RecipeSpec,
+): RetrainingSpec => ({ ...retraining, ...own });
+
+export function pruningOf({ criterion, scope, recovery, schedule, ...rest }: RecipeSpec): PruningSpec {
+  const keepDense = layerNames(rest.keepDense);
+  return { criterion, scope, recovery, schedule, ...(keepDense === undefined ? {} : { keepDense }) };
+}
 
 /** The trials of one recipe on one dense network, each pruned from the one before when the schedule is iterative. */
 function chainOf(
@@ -51,7 +67,8 @@ function chainOf(
   seed: number,
 ): Trial[] {
   const total = weightCount(layerSizes(hiddenWidths, shape));
-  const { criterion, scope, recovery, schedule } = recipe;
+  const pruning = pruningOf(recipe);
+  const { recovery, schedule } = recipe;
   let parent: string | null = null;
   return targetsOf(spec, total).map(({ remainingWeights, pruneRatio }) => {
     const content = {
@@ -60,8 +77,8 @@ function chainOf(
       hiddenWidths,
       training: trainingOf(spec, recipe),
       seed,
-      recipe: { criterion, scope, recovery, schedule },
-      retraining: recovery === 'none' || remainingWeights === total ? null : spec.retraining,
+      recipe: pruning,
+      retraining: recovery === 'none' || remainingWeights === total ? null : retrainingOf(spec, recipe),
       remainingWeights,
       parent,
     };

@@ -26,14 +26,17 @@ const sha256 = (text: string): string => hash('sha256', text);
  */
 function canonicalTrial(content: TrialContent): string {
   const { dataset, hiddenWidths, parent, recipe, remainingWeights, retraining, seed, training, validation } = content;
-  const { batchSize, epochs, l1, l2, learningRate, momentum, optimizer } = training;
-  const { criterion, recovery, schedule, scope } = recipe;
+  const { batchSize, epochs, l1, l2, learningRate, linear, momentum, optimizer } = training;
+  const { criterion, keepDense, recovery, schedule, scope } = recipe;
   const text = JSON.stringify;
+  // What came later is there only where it is set, so that trials from before it keep their ids.
+  const kept = keepDense === undefined ? '' : `"keepDense":${text(keepDense)},`;
+  const linearLayers = linear === undefined ? '' : `"linear":${text(linear)},`;
   const again =
     retraining === null
       ? 'null'
       : `{"epochs":${retraining.epochs},"learningRateFactor":${text(retraining.learningRateFactor)}}`;
-  return `{"dataset":${text(dataset)},"hiddenWidths":[${hiddenWidths.join(',')}],"parent":${parent === null ? 'null' : text(parent)},"recipe":{"criterion":${text(criterion)},"recovery":${text(recovery)},"schedule":${text(schedule)},"scope":${text(scope)}},"remainingWeights":${remainingWeights},"retraining":${again},"seed":${seed},"training":{"batchSize":${batchSize},"epochs":${epochs},"l1":${text(l1)},"l2":${text(l2)},"learningRate":${text(learningRate)},"momentum":${text(momentum)},"optimizer":${text(optimizer)}},"validation":${validation}}`;
+  return `{"dataset":${text(dataset)},"hiddenWidths":[${hiddenWidths.join(',')}],"parent":${parent === null ? 'null' : text(parent)},"recipe":{"criterion":${text(criterion)},${kept}"recovery":${text(recovery)},"schedule":${text(schedule)},"scope":${text(scope)}},"remainingWeights":${remainingWeights},"retraining":${again},"seed":${seed},"training":{"batchSize":${batchSize},"epochs":${epochs},"l1":${text(l1)},"l2":${text(l2)},"learningRate":${text(learningRate)},${linearLayers}"momentum":${text(momentum)},"optimizer":${text(optimizer)}},"validation":${validation}}`;
 }
 
 export const trialId = (content: TrialContent): string => sha256(canonicalTrial(content));

@@ -1,6 +1,7 @@
 /** What a sweep must mean to be one: the rules that take more than one field, or the data set, to check. */
-import { layerSizes, networkName, remainingFor, weightCount } from './networks';
-import type { DatasetShape, RecipeSpec, SweepSpec, TrainingSpec } from './spec';
+import { pruningOf, retrainingOf, targetsOf, trainingOf } from './grid';
+import { layerIndex, layerSizes, networkName, remainingFor, weightCount } from './networks';
+import type { DatasetShape, RecipeSpec, SweepSpec } from './spec';
 import { shown, thousands } from './wording';
 
 export const MOST_TRIALS = 1_000_000;
@@ -29,6 +30,7 @@ export function checkMeaning(draft: Draft, shape: DatasetShape | undefined): str
     ...tooMany,
     // Networks x targets are gone through one by one, which a grid that is too large does not deserve.
     ...(shape === undefined || tooMany.length > 0 ? [] : networkProblems(draft, shape)),
+    ...(shape === undefined || tooMany.length > 0 ? [] : layerProblems(draft, shape)),
   ];
 }
 
@@ -78,15 +80,48 @@ function duplicateProblems({ spec, isSound }: Draft): string[] {
     );
   });
   if (!isSound('recipes') || !isSound('training')) return problems;
-  const recipes = spec.recipes.map((recipe) => effective(recipe, spec.training));
+  if (!isSound('retraining')) return problems;
+  const recipes = spec.recipes.map((recipe) => effective(spec, recipe));
   for (const [first, second] of duplicates(recipes))
     problems.push(`spec.recipes[${second}]: the same as recipes[${first}]; leave one out`);
   return problems;
 }
 
-/** What tells recipes apart: the four names, and the penalties that hold. */
-function effective({ criterion, scope, recovery, schedule, l1, l2 }: RecipeSpec, training: TrainingSpec): unknown[] {
-  return [criterion, scope, recovery, schedule, l1 ?? training.l1, l2 ?? training.l2];
+/** What tells recipes apart: how they prune, train and retrain. */
+function effective(spec: Draft['spec'], recipe: RecipeSpec): unknown[] {
+  const retraining = recipe.recovery === 'none' ? null : retrainingOf(spec, recipe);
+  return [pruningOf(recipe), trainingOf(spec, recipe), retraining];
+}
+
+/** Layers that recipes name and networks do not have, and targets that the layers kept dense leave no room for. */
+function layerProblems({ spec, isSound }: Draft, shape: DatasetShape): string[] {
+  if (!['recipes', 'hiddenWidths', 'pruneRatios', 'remainingWeights'].every(isSound)) return [];
+  const problems: string[] = [];
+  for (const [at, { keepDense = [], linear = [] }] of spec.recipes.entries())
+    for (const hiddenWidths of spec.hiddenWidths) {
+      const place = `spec.recipes[${at}]`;
+      const network = networkName(hiddenWidths);
+      const sizes = layerSizes(hiddenWidths, shape);
+      const layers = sizes.slice(1).map((outputs, l) => sizes[l]! * outputs);
+      const has = (count: number) => `it has ${count === 1 ? 'fc1' : `fc1 to fc${count}`}`;
+      for (const name of keepDense)
+        if (layerIndex(name) >= layers.length)
+          problems.push(`${place}.keepDense: ${network} has no ${name}; ${has(layers.length)}`);
+      for (const name of linear)
+        if (layerIndex(name) >= hiddenWidths.length)
+          problems.push(
+            `${place}.linear: ${network} has no hidden layer ${name}; of those ${has(hiddenWidths.length)}`,
+          );
+      const kept = [...new Set(keepDense)].reduce((sum, name) => sum + (layers[layerIndex(name)] ?? 0), 0);
+      const least = targetsOf(spec, weightCount(sizes)).at(-1)?.remainingWeights;
+      if (least !== undefined && kept > least)
+        problems.push(
+          `${place}.keepDense: ${thousands(kept)} weights of ${network} are kept, more than the ${thousands(least)} that the smallest target leaves; take larger targets, or prune these layers`,
+        );
+    }
+  return problems.length > MOST_NETWORK_PROBLEMS
+    ? [...problems.slice(0, MOST_NETWORK_PROBLEMS), 'and more of the same kind']
+    : problems;
 }
 
 /** Positions of items that equal one before, each with the position of the first such. */

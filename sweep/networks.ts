@@ -17,8 +17,22 @@ export const weightCount = (sizes: readonly number[]): number =>
 /** The count that a prune ratio leaves of `total` weights. */
 export const remainingFor = (ratio: number, total: number): number => Math.round((1 - ratio) * total);
 
-/** `magnitude/global/masked/iterative`, and the l1 and l2 that the recipe itself sets. */
-export function recipeName({ criterion, scope, recovery, schedule, l1, l2 }: RecipeSpec): string {
-  const own = [l1 === undefined ? '' : ` l1=${l1}`, l2 === undefined ? '' : ` l2=${l2}`];
-  return `${criterion}/${scope}/${recovery}/${schedule}${own.join('')}`;
+/** 0 for fc1. */
+export const layerIndex = (name: string): number => Number(name.slice('fc'.length)) - 1;
+
+/** Layers by their names, each once and in one order, since the same layers are the same trial; undefined for none. */
+export function layerNames(names: readonly string[] | undefined): string[] | undefined {
+  if (names === undefined || names.length === 0) return undefined;
+  return [...new Set(names)].sort((a, b) => layerIndex(a) - layerIndex(b));
+}
+
+/** `magnitude/global/masked/iterative`, and what else the recipe itself sets. */
+export function recipeName({ criterion, scope, recovery, schedule, ...rest }: RecipeSpec): string {
+  const { l1, l2, retraining } = rest;
+  const own = {
+    ...{ keepDense: layerNames(rest.keepDense)?.join(','), l1, l2, linear: layerNames(rest.linear)?.join(',') },
+    ...{ epochs: retraining?.epochs, learningRateFactor: retraining?.learningRateFactor },
+  };
+  const set = Object.entries(own).flatMap(([name, value]) => (value === undefined ? [] : [` ${name}=${value}`]));
+  return `${criterion}/${scope}/${recovery}/${schedule}${set.join('')}`;
 }

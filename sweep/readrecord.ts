@@ -1,7 +1,8 @@
 /** From anything to a record, or to why it is none. Records outlive the program that wrote them. */
 import Ajv, { type ValidateFunction } from 'ajv';
+import { decodeCounts } from './counts';
 import { trialId } from './ids';
-import { type TrialRecord, VERSION_1 } from './record';
+import { type TrialRecord, VERSION_1, VERSION_2 } from './record';
 
 const count = { type: 'integer', minimum: 0 };
 const number = { type: 'number' };
@@ -20,33 +21,39 @@ const trial = exactly({
   dataset: text,
   validation: count,
   hiddenWidths: listOf(count),
-  training: exactly({
-    ...{ epochs: count, batchSize: count, optimizer: text },
-    ...{ learningRate: number, momentum: number, l1: number, l2: number },
-  }),
+  training: exactly(
+    {
+      ...{ epochs: count, batchSize: count, optimizer: text },
+      ...{ learningRate: number, momentum: number, l1: number, l2: number, linear: listOf(text) },
+    },
+    ['linear'],
+  ),
   seed: count,
-  recipe: exactly({ criterion: text, scope: text, recovery: text, schedule: text }),
+  recipe: exactly({ criterion: text, scope: text, recovery: text, schedule: text, keepDense: listOf(text) }, [
+    'keepDense',
+  ]),
   retraining: { anyOf: [{ type: 'null' }, exactly({ epochs: count, learningRateFactor: number })] },
   remainingWeights: count,
   parent: { type: ['string', 'null'] },
 });
 
+const version1 = {
+  ...{ version: { const: VERSION_1 }, id: text, trial, engine: text },
+  ...{ remainingByLayer: listOf(count), thresholdByLayer: listOf(number) },
+  ...{ test: evaluation, validation: evaluation, testCorrectWithoutRelu: listOf(count) },
+  ...{ activeProbe: listOf(count), activeMean: listOf(number), flopFraction: number },
+  histograms: exactly({ all: histogram, layers: listOf(histogram) }),
+  cost: exactly({
+    ...{ trainingSeconds: number, evaluationSeconds: number, worker: count, host: text },
+    versions: { type: 'object', additionalProperties: text },
+  }),
+};
+const version2 = { ...version1, version: { const: VERSION_2 }, survivorsByInput: text };
+
 /** What a record of each version is. A version that was ever published stays here. */
 const SCHEMAS: Record<number, object> = {
-  [VERSION_1]: exactly(
-    {
-      ...{ version: { const: VERSION_1 }, id: text, trial, engine: text },
-      ...{ remainingByLayer: listOf(count), thresholdByLayer: listOf(number) },
-      ...{ test: evaluation, validation: evaluation, testCorrectWithoutRelu: listOf(count) },
-      ...{ activeProbe: listOf(count), activeMean: listOf(number), flopFraction: number },
-      histograms: exactly({ all: histogram, layers: listOf(histogram) }),
-      cost: exactly({
-        ...{ trainingSeconds: number, evaluationSeconds: number, worker: count, host: text },
-        versions: { type: 'object', additionalProperties: text },
-      }),
-    },
-    ['validation'],
-  ),
+  [VERSION_1]: exactly(version1, ['validation']),
+  [VERSION_2]: exactly(version2, ['validation', 'survivorsByInput']),
 };
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true });
@@ -72,14 +79,28 @@ export function readRecord(value: unknown): TrialRecord {
   return record;
 }
 
+function countsOf(map: string): number[] {
+  try {
+    return decodeCounts(map);
+  } catch (error) {
+    throw new Error(`not a record: its map cannot be read, ${(error as Error).message}`);
+  }
+}
+
 /** What no schema can say: a count a layer, counts that add up, and no more right answers than images. */
-function checkMeaning({ trial, remainingByLayer, testCorrectWithoutRelu, test, validation }: TrialRecord): void {
+function checkMeaning(record: TrialRecord): void {
+  const { trial, remainingByLayer, testCorrectWithoutRelu, test, validation, survivorsByInput } = record;
   const hidden = trial.hiddenWidths.length;
   if (remainingByLayer.length !== hidden + 1 || testCorrectWithoutRelu.length !== hidden)
     throw new Error(`not a record: its lists are not those of a network with ${hidden} hidden layers`);
   const remaining = remainingByLayer.reduce((sum, n) => sum + n, 0);
   if (remaining !== trial.remainingWeights)
     throw new Error(`not a record: ${remaining} weights are left, its trial leaves ${trial.remainingWeights}`);
+  if (survivorsByInput !== undefined) {
+    const mapped = countsOf(survivorsByInput).reduce((sum, n) => sum + n, 0);
+    if (mapped !== remainingByLayer[0])
+      throw new Error(`not a record: its map has ${mapped} weights, fc1 ${remainingByLayer[0]}`);
+  }
   for (const { correct, images } of [test, ...(validation === undefined ? [] : [validation])])
     if (correct > images || images === 0) throw new Error(`not a record: ${correct} of ${images} images are correct`);
 }

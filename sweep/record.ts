@@ -3,7 +3,9 @@ import type { TrialContent } from './trial';
 
 /** `readrecord.ts` reads every version that there ever was; this is the one that is written. */
 export const VERSION_1 = 1;
-export const RECORD_VERSION = VERSION_1;
+/** Adds `survivorsByInput`. */
+export const VERSION_2 = 2;
+export const RECORD_VERSION = VERSION_2;
 
 /** Counts of surviving weights in `counts.length` equal bins from -limit to +limit, limit the largest magnitude. */
 export interface Histogram {
@@ -29,7 +31,7 @@ export interface Cost {
 }
 
 export interface TrialRecord {
-  version: typeof RECORD_VERSION;
+  version: typeof VERSION_1 | typeof RECORD_VERSION;
   id: string;
   trial: TrialContent;
   engine: string;
@@ -47,5 +49,10 @@ export interface TrialRecord {
   activeMean: number[];
   flopFraction: number;
   histograms: { all: Histogram; layers: Histogram[] };
+  /**
+   * Surviving weights of each input in fc1, as `counts.ts` writes them; absent for images of more than 4,096 pixels, and
+   * in records of version 1.
+   */
+  survivorsByInput?: string;
   cost: Cost;
 }

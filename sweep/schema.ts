@@ -61,6 +61,19 @@ const penalty = (norm: string, gradient: string): Schema => ({
   ...{ type: 'number', title: `${norm} penalty`, minimum: 0, maximum: 1 },
   description: `${norm} penalty on the weights, not on the biases: adds ${gradient} to each weight's gradient.`,
 });
+const layers = (title: string, description: string): Schema => ({
+  ...{ type: 'array', title, description, minItems: 1, maxItems: 17 },
+  items: {
+    ...{
+      type: 'string',
+      title: 'layer',
+      description: 'fc1 for the first.',
+      pattern: '^fc([1-9]|1[0-7])$',
+      maxLength: 4,
+    },
+    expects: 'fc1, fc2 and so on',
+  },
+});
 const free = (title: string, description: string): Schema => ({ type: 'object', title, description, open: true });
 
 const LARGEST_SEED = 2 ** 32 - 1;
@@ -148,6 +161,26 @@ const recipe: Schema = {
     l2: {
       ...penalty('L2', 'l2 x w'),
       description: 'Replaces training.l2 for this recipe, its dense network included.',
+    },
+    keepDense: layers(
+      'list of layers',
+      'Layers that are not pruned: [fc3] leaves the output layer of 300-100 whole, [fc2, fc3] prunes fc1 alone. Their weights count among those that are left. By default none.',
+    ),
+    linear: layers(
+      'list of hidden layers',
+      'Hidden layers without a ReLU, in the dense network of this recipe too: [fc2] for the second. By default none.',
+    ),
+    retraining: {
+      type: 'object',
+      title: 'retraining',
+      description: 'Replaces what it names of retraining for this recipe.',
+      properties: {
+        epochs: integer('number of epochs', 'Replaces retraining.epochs.', 0, 10000),
+        learningRateFactor: {
+          ...{ type: 'number', title: 'learning rate factor', exclusiveMinimum: 0, maximum: 100 },
+          description: 'Replaces retraining.learningRateFactor.',
+        },
+      },
     },
   },
 };

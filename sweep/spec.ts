@@ -40,6 +40,8 @@ export interface TrainingSpec {
   momentum: number;
   l1: number;
   l2: number;
+  /** Hidden layers without a ReLU, from a recipe: absent when all have theirs. */
+  linear?: string[];
 }
 
 export interface RetrainingSpec {
@@ -52,9 +54,15 @@ export interface RecipeSpec {
   scope: Scope;
   recovery: Recovery;
   schedule: Schedule;
+  /** Layers that are not pruned, `fc1` for the first; absent when all are. */
+  keepDense?: string[];
   /** Override `training.l1` and `training.l2` for this recipe, its dense network included. */
   l1?: number;
   l2?: number;
+  /** Hidden layers without a ReLU, in this recipe's dense network too. */
+  linear?: string[];
+  /** Overrides the sweep's for this recipe. */
+  retraining?: Partial<RetrainingSpec>;
 }
 
 export interface SweepSpec {

@@ -1,6 +1,9 @@
 /** Trials and lineages: the points of the grid and the dense networks they are pruned from. */
 import type { RecipeSpec, RetrainingSpec, TrainingSpec } from './spec';
 
+/** What of a recipe is in neither training nor retraining. */
+export type PruningSpec = Omit<RecipeSpec, 'l1' | 'l2' | 'linear' | 'retraining'>;
+
 /** Everything that a dense network depends on. */
 export interface LineageContent {
   dataset: string;
@@ -15,7 +18,7 @@ export interface LineageContent {
  * name, a path, a ratio that gives the same count) may be in here.
  */
 export interface TrialContent extends LineageContent {
-  recipe: Omit<RecipeSpec, 'l1' | 'l2'>;
+  recipe: PruningSpec;
   /** Null where nothing is retrained: recovery none, and the dense network itself. */
   retraining: RetrainingSpec | null;
   /** The count that is left, all layers together, biases not counted. */

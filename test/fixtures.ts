@@ -1,7 +1,7 @@
 /** Sweeps and records for tests: small, and true to their types. */
 import { acceptSweep } from '../sweep/accept';
 import type { GridPoint } from '../sweep/grid';
-import type { TrialRecord } from '../sweep/record';
+import { RECORD_VERSION, type TrialRecord } from '../sweep/record';
 import type { DatasetShape, Sweep } from '../sweep/spec';
 
 export const MNIST: DatasetShape = {
@@ -30,7 +30,7 @@ export function recordOf({ trial }: GridPoint, correct: number): TrialRecord {
   const share = Math.floor(content.remainingWeights / layers);
   const rest = Array.from({ length: layers - 1 }, () => share);
   return {
-    version: 1,
+    version: RECORD_VERSION,
     id: trial.id,
     trial: content,
     engine: 'wasm',

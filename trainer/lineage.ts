@@ -5,7 +5,7 @@
  */
 import { hostname } from 'node:os';
 import type { Bus, CheckpointName, LineageCheckpoints } from '../bus/bus';
-import { networkName, recipeName, weightCount } from '../sweep/networks';
+import { layerIndex, networkName, recipeName, weightCount } from '../sweep/networks';
 import { RECORD_VERSION } from '../sweep/record';
 import type { Lineage, Trial } from '../sweep/trial';
 import {
@@ -56,6 +56,8 @@ export async function trainLineage(lineage: Lineage, context: LineageContext): P
 
 class LineageRun {
   private readonly total: number;
+  /** Hidden layers without a ReLU. */
+  private readonly linear: number[];
   private lastCheckpoint = performance.now();
   /** The step that was at work when the lineage was last stopped. */
   private interrupted: FitCheckpoint | undefined;
@@ -66,6 +68,7 @@ class LineageRun {
     private readonly context: LineageContext,
   ) {
     this.total = weightCount(lineage.sizes);
+    this.linear = (lineage.content.training.linear ?? []).map(layerIndex);
     this.interrupted = this.load('fit', decodeFit);
   }
 
@@ -164,6 +167,7 @@ class LineageRun {
     const { sizes, content } = this.lineage;
     const { engine, images } = this.context;
     const { seed, training } = content;
+    const { linear: _, ...settings } = training;
     const interrupted = this.interrupted?.step === at.step && this.interrupted.phase === at.phase;
     const from = interrupted ? this.interrupted! : undefined;
     if (from !== undefined) this.interrupted = undefined;
@@ -174,7 +178,8 @@ class LineageRun {
     if (at.phase > 0) this.saveIfDue('fit', () => encodeFit({ ...at, state, seconds: seconds() }));
     const done = engine.fit({
       sizes,
-      settings: { ...training, epochs: phase.epochs, learningRate: training.learningRate * rateFactor },
+      linear: this.linear,
+      settings: { ...settings, epochs: phase.epochs, learningRate: training.learningRate * rateFactor },
       ...(phase.free ? {} : { masks: at.masks }),
       start: state,
       // The same batches for every recipe at a count, so that recipes are compared on the same draws.
@@ -201,7 +206,7 @@ class LineageRun {
   private async record(trial: Trial, network: NetworkCheckpoint): Promise<void> {
     const { engine, images, bus, keepNetwork, worker, versions } = this.context;
     const began = performance.now();
-    const measureIt = () => measure(engine, this.lineage.sizes, network.parameters, network.masks, images);
+    const measureIt = () => measure(engine, this.lineage.sizes, network.parameters, network.masks, this.linear, images);
     let measured: Measured;
     if (network.step === 'dense') measured = this.denseMeasured ??= measureIt();
     else measured = measureIt();

@@ -1,4 +1,5 @@
 /** Everything that a record says of a network, measured on all images of the test set. */
+import { encodeCounts } from '../sweep/counts';
 import type { Histogram, TrialRecord } from '../sweep/record';
 import type { Engine } from './engine/engine';
 import { countSurvivors, type Masks, type Parameters } from './network';
@@ -15,32 +16,38 @@ export type Measured = Pick<
   | 'activeMean'
   | 'flopFraction'
   | 'histograms'
+  | 'survivorsByInput'
 >;
 
-/** @param probe the test image of `activeProbe` */
+/**
+ * @param linear hidden layers that have no ReLU
+ * @param probe the test image of `activeProbe`
+ */
 export function measure(
   engine: Engine,
   sizes: readonly number[],
   parameters: Parameters,
   masks: Masks,
+  linear: readonly number[],
   subsets: { validation: boolean; probe: number },
 ): Measured {
-  const { activeMean, ...test } = engine.evaluate(sizes, parameters, 'test');
+  const { activeMean, ...test } = engine.evaluate(sizes, parameters, 'test', { linear });
   const hidden = sizes.slice(1, -1);
   const remainingByLayer = countSurvivors(masks);
   const measured: Measured = {
     remainingByLayer,
     test,
     testCorrectWithoutRelu: hidden.map(
-      (_, identity) => engine.evaluate(sizes, parameters, 'test', { identity }).correct,
+      (_, layer) => engine.evaluate(sizes, parameters, 'test', { linear: [...linear, layer] }).correct,
     ),
-    activeProbe: engine.evaluate(sizes, parameters, 'test', { images: [subsets.probe] }).activeMean,
+    activeProbe: engine.evaluate(sizes, parameters, 'test', { linear, images: [subsets.probe] }).activeMean,
     activeMean,
     flopFraction: flopFraction(remainingByLayer, sizes, activeMean),
     histograms: histograms(parameters.weights, masks),
+    ...survivorMap(masks[0]!, sizes[0]!),
   };
   if (subsets.validation) {
-    const { correct, images, loss } = engine.evaluate(sizes, parameters, 'validation');
+    const { correct, images, loss } = engine.evaluate(sizes, parameters, 'validation', { linear });
     measured.validation = { correct, images, loss };
   }
   return measured;
@@ -61,6 +68,18 @@ export function flopFraction(
     total += sizes[layer]! * sizes[layer + 1]!;
   }
   return done / total;
+}
+
+/** A map of larger images would be most of the record. */
+const LARGEST_MAP = 4096;
+
+function survivorMap(mask: Uint8Array, inputs: number): Pick<Measured, 'survivorsByInput'> {
+  if (inputs > LARGEST_MAP) return {};
+  const outputs = mask.length / inputs;
+  const counts = Array.from({ length: inputs }, (_, input) =>
+    mask.subarray(input * outputs, (input + 1) * outputs).reduce((sum, one) => sum + one, 0),
+  );
+  return { survivorsByInput: encodeCounts(counts) };
 }
 
 function histograms(weights: readonly Float32Array[], masks: Masks): TrialRecord['histograms'] {

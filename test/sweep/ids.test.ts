@@ -29,6 +29,26 @@ describe('a trial id', () => {
     `);
   });
 
+  it('is what it has been since recipes can name layers and set their retraining', () => {
+    const recipes = [
+      { keepDense: ['fc3', 'fc2'] },
+      { linear: ['fc2'] },
+      { retraining: { epochs: 9 } },
+      { linear: ['fc2', 'fc1'] },
+    ];
+    const grid = gridPoints(sweepOf({ recipes, pruneRatios: [0.8] }).spec, MNIST);
+    expect(grid.map(({ trial }) => trial.id)).toMatchInlineSnapshot(`
+      [
+        "0e7446caaccc7a6fac30ffde3f04e2ce3af61827f046cc9f845bbca7d3fe66a9",
+        "abd58bcfd4dac9a0066bb5aeb19dc32a1f91a8b8c028f8a3328cca23b9788063",
+        "0b0dac3314dd45d48e57bd9b18bc94be3854ac075da990c4a75ddd3147e3768c",
+        "ffb01d3b0478c40833f0ef9522f05235c0708d5b946a352de95cd829a6dd08df",
+      ]
+    `);
+    expect(grid[0]!.trial.content.recipe.keepDense).toEqual(['fc2', 'fc3']);
+    expect(lineagesOf(sweepOf({ recipes, pruneRatios: [0.8] }).spec, MNIST)).toHaveLength(3);
+  });
+
   it('does not depend on the order of keys', () => {
     fc.assert(
       fc.property(
@@ -45,6 +65,7 @@ describe('a trial id', () => {
   it('is the hash of the canonical JSON, whatever the content', () => {
     const count = fc.nat(2 ** 40);
     const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+    const layers = fc.array(fc.string());
     const content = fc.record({
       ...{
         dataset: fc.string(),
@@ -55,11 +76,18 @@ describe('a trial id', () => {
       },
       training: fc.record({
         ...{ epochs: count, batchSize: count, optimizer: fc.constantFrom('adam', 'sgd') },
-        ...{ learningRate: number, momentum: number, l1: number, l2: number },
+        ...{
+          learningRate: number,
+          momentum: number,
+          l1: number,
+          l2: number,
+          linear: fc.option(layers, { nil: undefined }),
+        },
       }),
       recipe: fc.record({
         ...{ criterion: fc.constantFrom('magnitude', 'random'), scope: fc.constantFrom('global', 'layer') },
         ...{ recovery: fc.constantFrom('masked', 'none'), schedule: fc.constantFrom('iterative', 'oneshot') },
+        keepDense: fc.option(layers, { nil: undefined }),
       }),
       retraining: fc.option(fc.record({ epochs: count, learningRateFactor: number })),
       parent: fc.option(fc.string()),
@@ -84,7 +112,8 @@ describe('a trial id', () => {
     const changes = [
       ...[{}, { seeds: [2] }, { hiddenWidths: [[300, 101]] }, { dataset: { validation: 1 } }],
       ...[{ training: { epochs: 19 } }, { training: { l2: 1e-9 } }, { retraining: { epochs: 3 } }],
-      ...[{ recipes: [{ scope: 'layer' }] }, { recipes: [{ l1: 1e-5 }] }],
+      ...[{ recipes: [{ scope: 'layer' }] }, { recipes: [{ l1: 1e-5 }] }, { recipes: [{ keepDense: ['fc3'] }] }],
+      ...[{ recipes: [{ linear: ['fc1'] }] }, { recipes: [{ retraining: { learningRateFactor: 0.25 } }] }],
     ];
     const last = changes.map((change) => gridPoints(sweepOf(change).spec, MNIST).at(-1)!.trial.id);
     expect(new Set(last).size).toBe(changes.length);

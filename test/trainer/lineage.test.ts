@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckpointName, LineageCheckpoints, Progress } from '../../bus/bus';
+import { decodeCounts } from '../../sweep/counts';
 import { gridPoints, lineagesOf } from '../../sweep/grid';
 import type { TrialRecord } from '../../sweep/record';
+import type { Lineage } from '../../sweep/trial';
 import { WasmEngine } from '../../trainer/engine/wasm';
 import { type LineageContext, Stopped, trainLineage } from '../../trainer/lineage';
 import { countSurvivors, type Parameters, survivors } from '../../trainer/network';
@@ -15,17 +17,15 @@ const recipes = [
   { recovery: 'regrow' },
   { recovery: 'none', scope: 'layer' },
   { criterion: 'random', schedule: 'oneshot' },
+  { keepDense: ['fc3'], scope: 'layer' },
 ];
-const { spec } = sweepOf(
-  {
-    hiddenWidths: [[17, 9]],
-    pruneRatios: [0, 0.5, 0.9, 0.97],
-    recipes,
-    training: { epochs: 3, batchSize: 64 },
-    retraining: { epochs: 2 },
-  },
-  shape,
-);
+const smaller = {
+  hiddenWidths: [[17, 9]],
+  pruneRatios: [0, 0.5, 0.9, 0.97],
+  training: { epochs: 3, batchSize: 64 },
+  retraining: { epochs: 2 },
+};
+const { spec } = sweepOf({ ...smaller, recipes }, shape);
 const [lineage] = lineagesOf(spec, shape);
 
 class MemoryCheckpoints implements LineageCheckpoints {
@@ -51,6 +51,7 @@ async function run(
     isStopping?: () => boolean;
     secondsBetweenCheckpoints?: number;
     networks?: Map<string, Parameters>;
+    lineage?: Lineage;
     news?: Progress[];
   } = {},
 ) {
@@ -83,7 +84,7 @@ async function run(
     secondsBetweenCheckpoints: options.secondsBetweenCheckpoints ?? 0,
     ...(options.isStopping === undefined ? {} : { isStopping: options.isStopping }),
   };
-  await trainLineage(lineage!, context);
+  await trainLineage(options.lineage ?? lineage!, context);
   return news;
 }
 
@@ -101,7 +102,7 @@ describe('a lineage', () => {
       new MemoryCheckpoints(),
     ];
     const news = await run(records, checkpoints, { networks });
-    expect(records.size).toBe(16);
+    expect(records.size).toBe(20);
     for (const record of records.values()) {
       expect(record.remainingByLayer.reduce((a, b) => a + b)).toBe(record.trial.remainingWeights);
       expect(countSurvivors(survivors(networks.get(record.id)!))).toEqual(record.remainingByLayer);
@@ -110,11 +111,33 @@ describe('a lineage', () => {
     expect(checkpoints.files.size).toBe(0);
   });
 
+  it('says which of its inputs have how many survivors', async () => {
+    const [records, networks] = [new Map<string, TrialRecord>(), new Map<string, Parameters>()];
+    await run(records, new MemoryCheckpoints(), { networks });
+    for (const { id, survivorsByInput } of records.values()) {
+      const [fc1] = survivors(networks.get(id)!) as [Uint8Array];
+      const counts = Array.from({ length: 60 }, (_, i) => fc1.slice(17 * i, 17 * (i + 1)).filter(Boolean).length);
+      expect(decodeCounts(survivorsByInput!)).toEqual(counts);
+    }
+  });
+
+  it('without a ReLU is measured without it', async () => {
+    const { spec } = sweepOf({ ...smaller, recipes: [{ linear: ['fc2'] }, {}] }, shape);
+    const [linear, plain] = lineagesOf(spec, shape) as [Lineage, Lineage];
+    const [one, other] = [new Map<string, TrialRecord>(), new Map<string, TrialRecord>()];
+    await run(one, new MemoryCheckpoints(), { lineage: linear });
+    await run(other, new MemoryCheckpoints(), { lineage: plain });
+    for (const { test, testCorrectWithoutRelu } of one.values()) expect(testCorrectWithoutRelu[1]).toBe(test.correct);
+    expect([...one.values()].map(({ test }) => test.loss)).not.toEqual(
+      [...other.values()].map(({ test }) => test.loss),
+    );
+  });
+
   it('measures the one dense network for every recipe', async () => {
     const records = new Map<string, TrialRecord>();
     await run(records, new MemoryCheckpoints());
     const dense = [...records.values()].filter(({ trial }) => trial.remainingWeights === 60 * 17 + 17 * 9 + 9 * 4);
-    expect(dense).toHaveLength(4);
+    expect(dense).toHaveLength(5);
     expect(new Set(dense.map(({ test }) => test.loss)).size).toBe(1);
     expect(dense[0]!.thresholdByLayer).toEqual([0, 0, 0]);
   });
@@ -136,7 +159,7 @@ describe('a lineage', () => {
       }
     }
     expect(measured(records)).toEqual(measured(undisturbed));
-    expect(deaths).toBeLessThanOrEqual(whole.length + 16);
+    expect(deaths).toBeLessThanOrEqual(whole.length + undisturbed.size);
     expect(deaths).toBeGreaterThan(20);
   });
 

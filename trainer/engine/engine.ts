@@ -4,7 +4,7 @@ import type { TrainingSpec } from '../../sweep/spec';
 import type { SubsetName } from '../data/images';
 import type { Masks, Parameters } from '../network';
 
-export interface FitSettings extends Omit<TrainingSpec, 'epochs'> {
+export interface FitSettings extends Omit<TrainingSpec, 'epochs' | 'linear'> {
   /** The epoch to stop after. */
   epochs: number;
 }
@@ -35,6 +35,8 @@ export interface Fit {
   settings: FitSettings;
   /** Survivors; all weights when absent. The weights outside are zero in `start` and stay so. */
   masks?: Masks;
+  /** Hidden layers (0 for the first) whose ReLU is left out. */
+  linear?: readonly number[];
   start: FitState;
   /** The images of an epoch (0 for the first), in the order in which they are batched. */
   order(epoch: number): Uint32Array;
@@ -51,14 +53,14 @@ export interface Engine {
   /** @throws Diverged when the loss is no longer a number */
   fit(fit: Fit): FitState;
   /**
-   * @param identity the hidden layer (0 for the first) whose ReLU is left out
+   * @param linear the hidden layers (0 for the first) whose ReLU is left out
    * @param images which of the subset; all when absent
    */
   evaluate(
     sizes: readonly number[],
     parameters: Parameters,
     subset: SubsetName,
-    options?: { identity?: number; images?: readonly number[] },
+    options?: { linear?: readonly number[]; images?: readonly number[] },
   ): Measurement;
 }
 

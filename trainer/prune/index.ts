@@ -1,6 +1,7 @@
 /** Pruning to an exact count. */
+import { layerIndex } from '../../sweep/networks';
 import type { CriterionName, Scope } from '../../sweep/spec';
-import type { Masks, Parameters } from '../network';
+import { countSurvivors, type Masks, type Parameters } from '../network';
 import type { RandomStream } from '../random';
 import type { Criterion } from './criterion';
 import { magnitude } from './magnitude';
@@ -15,7 +16,7 @@ export interface Pruned {
 }
 
 /**
- * Removes the weights with the lowest scores until exactly `keep` are left.
+ * Removes the weights with the lowest scores until exactly `keep` are left, those of the layers of `keepDense` with them.
  *
  * @param masks the weights still there
  * @param keep number of weights left over all layers, 0 to the number of those still there
@@ -23,12 +24,15 @@ export interface Pruned {
 export function prune(
   weights: Parameters['weights'],
   masks: Masks,
-  recipe: { criterion: CriterionName; scope: Scope },
+  recipe: { criterion: CriterionName; scope: Scope; keepDense?: readonly string[] },
   keep: number,
   stream: RandomStream,
 ): Pruned {
   const scores = criteria[recipe.criterion](weights, masks, recipe.scope, stream);
-  const kept = keepLargest(scores, masks, keep);
+  const dense = new Set(recipe.keepDense?.map(layerIndex));
+  const others = masks.map((mask, l) => (dense.has(l) ? new Uint8Array(mask.length) : mask));
+  const set = countSurvivors(masks).reduce((sum, count, l) => (dense.has(l) ? sum + count : sum), 0);
+  const kept = keepLargest(scores, others, keep - set).map((mask, l) => (dense.has(l) ? masks[l]! : mask));
   const thresholds = weights.map((layer, l) => {
     let largest = 0;
     for (let i = 0; i < layer.length; i++)

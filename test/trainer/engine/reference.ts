@@ -28,7 +28,7 @@ export function forward(
   sizes: readonly number[],
   network: ReferenceNetwork,
   inputs: ArrayLike<number>,
-  identity = -1,
+  linear: readonly number[] = [],
 ): Float64Array[] {
   const activations = [Float64Array.from(inputs)];
   for (const [l, weights] of network.weights.entries()) {
@@ -38,7 +38,7 @@ export function forward(
       if (before[i] === 0) continue;
       for (let j = 0; j < outputs; j++) after[j]! += before[i]! * weights[i * outputs + j]!;
     }
-    if (l < network.weights.length - 1 && l !== identity)
+    if (l < network.weights.length - 1 && !linear.includes(l))
       for (let j = 0; j < outputs; j++) after[j] = Math.max(0, after[j]!);
     activations.push(after);
   }
@@ -55,10 +55,11 @@ export function gradient(
   sizes: readonly number[],
   network: ReferenceNetwork,
   images: readonly { inputs: ArrayLike<number>; label: number }[],
+  linear: readonly number[] = [],
 ): ReferenceNetwork {
   const total = zerosLike(network);
   for (const { inputs, label } of images) {
-    const activations = forward(sizes, network, inputs);
+    const activations = forward(sizes, network, inputs, linear);
     const logits = activations.at(-1)!;
     const largest = Math.max(...logits);
     const powers = logits.map((z) => Math.exp(z - largest));
@@ -70,7 +71,7 @@ export function gradient(
       for (let j = 0; j < outputs; j++) total.biases[l]![j]! += delta[j]!;
       for (let i = 0; i < before.length; i++) {
         // A ReLU that is off passes nothing back, and an input of 0 has no gradient.
-        if (before[i] === 0) continue;
+        if (before[i] === 0 && !linear.includes(l - 1)) continue;
         for (let j = 0; j < outputs; j++) {
           total.weights[l]![i * outputs + j]! += before[i]! * delta[j]!;
           back[i]! += weights[i * outputs + j]! * delta[j]!;
@@ -89,12 +90,13 @@ export function train(
   settings: FitSettings,
   batches: readonly { inputs: ArrayLike<number>; label: number }[][],
   masks?: Masks,
+  linear: readonly number[] = [],
 ): ReferenceNetwork {
   const network = widened(start);
   const [first, second] = [zerosLike(network), zerosLike(network)];
   for (const [index, batch] of batches.entries()) {
     const step = index + 1;
-    const slope = gradient(sizes, network, batch);
+    const slope = gradient(sizes, network, batch, linear);
     for (const part of ['weights', 'biases'] as const)
       for (const [l, values] of network[part].entries())
         for (let i = 0; i < values.length; i++) {

@@ -47,6 +47,24 @@ describe('pruning', () => {
       );
     });
 
+  it('leaves layers that are kept dense whole, and still exactly the count', () => {
+    fc.assert(
+      fc.property(layers, fc.nat(), fc.double({ min: 0, max: 1, noNaN: true }), (weights, at, share) => {
+        const dense = at % weights.length;
+        const kept = weights[dense]!.length;
+        const keep = kept + Math.round(share * (sum(weights.map((layer) => layer.length)) - kept));
+        for (const recipe of recipes) {
+          const { masks, thresholds } = prune(
+            ...([weights, all(weights), { ...recipe, keepDense: [`fc${dense + 1}`] }, keep, stream()] as const),
+          );
+          expect(countSurvivors(masks)[dense]).toBe(kept);
+          expect(sum(countSurvivors(masks))).toBe(keep);
+          expect(thresholds[dense]).toBe(0);
+        }
+      }),
+    );
+  });
+
   it('by magnitude keeps what sorting by magnitude and then by position keeps', () => {
     fc.assert(
       fc.property(layers, fc.double({ min: 0, max: 1, noNaN: true }), (weights, share) => {

@@ -69,6 +69,7 @@ export class DenseNetwork {
     sizes: readonly number[],
     private readonly batch: number,
     trained: { moments: boolean; masked: boolean },
+    private readonly linear: readonly number[],
   ) {
     const longest = Math.max(...Object.values(images.subsets).map((subset: Subset) => subset.longest));
     this.layers = sizes.slice(1).map((outputs, l) => this.layout(l, sizes[l]!, outputs, longest, trained));
@@ -184,11 +185,12 @@ export class DenseNetwork {
     }
   }
 
-  /**
-   * @param order address of the images' numbers, u32 [count]
-   * @param identity the hidden layer whose ReLU is left out, -1 for none
-   */
-  forward(subset: Subset, order: number, count: number, identity = -1): void {
+  private hasRelu(l: number): boolean {
+    return l < this.layers.length - 1 && !this.linear.includes(l);
+  }
+
+  /** @param order address of the images' numbers, u32 [count] */
+  forward(subset: Subset, order: number, count: number): void {
     const { kernels } = this;
     for (const [l, layer] of this.layers.entries()) {
       const { cuts, blocks, rows, entries, list, counts } = layer;
@@ -196,7 +198,7 @@ export class DenseNetwork {
       const before = this.layers[l - 1];
       if (before === undefined) kernels.gatherImages!(count, order, subset.starts, subset.pixels, this.scale, ...lists);
       else kernels.gatherActivations!(count, before.out, before.stride, ...lists);
-      const relu = l < this.layers.length - 1 && l !== identity;
+      const relu = this.hasRelu(l);
       for (const panel of layer.panels)
         for (let block = 0; block < layer.blocks; block++) {
           const list = layer.list + 4 * block;
@@ -241,7 +243,9 @@ export class DenseNetwork {
         for (let block = 0; block < gradientBlocks; block++) {
           const matrix = layer.transposed + panel.first * VECTOR * up4(outputs);
           const at = panel.first * VECTOR;
-          kernels[`panel.${epilogueOf(block, gradientBlocks, 'mask')}${panel.width}`]!(
+          kernels[
+            `panel.${epilogueOf(block, gradientBlocks, this.hasRelu(l - 1) ? 'mask' : undefined)}${panel.width}`
+          ]!(
             ...[count, gradientList + 4 * block, 4 * gradientBlocks, matrix],
             ...[before.gradient + at, before.stride, before.out + at, before.stride],
           );

@@ -72,7 +72,7 @@ export class WasmEngine implements Engine {
   }
 
   fit(fit: Fit): FitState {
-    const { sizes, settings, masks, start } = fit;
+    const { sizes, settings, masks, linear = [], start } = fit;
     if (start.epoch >= settings.epochs) return { ...start, parameters: copyParameters(start.parameters) };
     const { arena, images } = this;
     const train = images.subsets.train;
@@ -86,8 +86,8 @@ export class WasmEngine implements Engine {
     const order = arena.allocate(4 * train.count);
     const network =
       masks !== undefined && form === 'lists'
-        ? new SparseNetwork(arena, kernels, images, sizes, batch, masks, 'training')
-        : new DenseNetwork(arena, kernels, images, scale, sizes, batch, { moments: true, masked });
+        ? new SparseNetwork(arena, kernels, images, sizes, batch, masks, 'training', linear)
+        : new DenseNetwork(arena, kernels, images, scale, sizes, batch, { moments: true, masked }, linear);
     network.write(0, start.parameters);
     network.write(1, start.first);
     network.write(2, start.second);
@@ -143,7 +143,7 @@ export class WasmEngine implements Engine {
     sizes: readonly number[],
     parameters: Parameters,
     subset: SubsetName,
-    options: { identity?: number; images?: readonly number[] } = {},
+    options: { linear?: readonly number[]; images?: readonly number[] } = {},
   ): Measurement {
     const { arena } = this;
     const from = this.images.subsets[subset];
@@ -154,20 +154,21 @@ export class WasmEngine implements Engine {
     const images = options.images ?? Uint32Array.from({ length: from.count }, (_, image) => image);
     const order = arena.allocate(4 * images.length);
     arena.u32(order, images.length).set(images);
+    const { linear = [] } = options;
     const masks = survivors(parameters);
     const network =
       formOf(masks) === 'lists'
-        ? new SparseNetwork(arena, kernels, this.images, sizes, EVALUATION_BATCH, masks, 'evaluation')
-        : new DenseNetwork(arena, kernels, this.images, scale, sizes, EVALUATION_BATCH, {
-            moments: false,
-            masked: false,
-          });
+        ? new SparseNetwork(arena, kernels, this.images, sizes, EVALUATION_BATCH, masks, 'evaluation', linear)
+        : new DenseNetwork(
+            ...[arena, kernels, this.images, scale, sizes, EVALUATION_BATCH],
+            ...[{ moments: false, masked: false }, linear],
+          );
     network.write(0, parameters);
     const result: Measurement = { correct: 0, images: images.length, loss: 0, activeMean: [] };
     const active = sizes.slice(1, -1).map(() => 0);
     for (let done = 0; done < images.length; done += EVALUATION_BATCH) {
       const count = Math.min(EVALUATION_BATCH, images.length - done);
-      network.forward(from, order + 4 * done, count, options.identity);
+      network.forward(from, order + 4 * done, count);
       for (const [layer, units] of network.activeCounts(count).entries()) active[layer]! += units;
       this.judge(from, images, done, count, sizes.at(-1)!, network.logitsView(count), result);
     }

@@ -104,6 +104,7 @@ export class SparseNetwork {
     batch: number,
     masks: Masks,
     purpose: 'training' | 'evaluation',
+    private readonly linear: readonly number[],
   ) {
     const lanes = up(batch, 16);
     this.stride = lanes * 4 + 64;
@@ -302,8 +303,12 @@ export class SparseNetwork {
     return this.padded;
   }
 
+  private hasRelu(l: number): boolean {
+    return l < this.layers.length - 1 && !this.linear.includes(l);
+  }
+
   /** See DenseNetwork.forward. */
-  forward(subset: Subset, order: number, count: number, identity = -1): void {
+  forward(subset: Subset, order: number, count: number): void {
     const { kernels, stride } = this;
     this.setLanes(count);
     const sixteens = up(count, 16) / 16;
@@ -311,7 +316,7 @@ export class SparseNetwork {
     kernels.gatherPixels!(sixteens, this.padOrder(subset, order, count), ...source, this.position, this.inputs);
     let inputs = this.inputs;
     for (const [l, layer] of this.layers.entries()) {
-      const relu = l < this.layers.length - 1 && l !== identity;
+      const relu = this.hasRelu(l);
       const { computed, unitLists, blocks, out } = layer;
       for (const { width, first } of this.tiles(count)) {
         const at = first * 16;
@@ -359,7 +364,7 @@ export class SparseNetwork {
       const gradient = l === this.layers.length - 1 ? layer.out : layer.outGradient;
       for (const { width, first } of this.tiles(count)) {
         const at = first * 16;
-        kernels[`tile.mask${width}`]!(
+        kernels[`tile.${this.hasRelu(l - 1) ? 'mask' : 'store'}${width}`]!(
           ...[before.computed, layer.inputLists!.table, 4, gradient + at],
           ...[before.outGradient + at, stride, before.out + at, stride],
         );

@@ -128,6 +128,28 @@ describe('a step of the engine', () => {
     }
   });
 
+  it.each([
+    ['the first', [0]],
+    ['the last', [2]],
+    ['all', [0, 1, 2]],
+  ])('agrees with float64 without the ReLU of %s hidden layer, whole, masked and as lists', (_, linear) => {
+    const sizes = [120, 33, 70, 11, 5];
+    const { train: images, shared } = randomImages(120, 5, { train: 200, test: 5 });
+    const order = new RandomStream(1, 'order').permutation(200);
+    for (const setting of [adam, { ...sgd, l1: 1e-4, l2: 1e-3 }])
+      for (const share of [undefined, 0.5, 0.1]) {
+        const masks = share === undefined ? undefined : randomMasks(sizes, share);
+        const start = masks === undefined ? initialise(sizes, 1) : maskedParameters(initialise(sizes, 1), masks);
+        const settings = { ...setting, batchSize: 50 };
+        const fit = { sizes, settings, linear, start: fresh(sizes, start), order: () => order };
+        const { parameters } = new WasmEngine(shared).fit(masks === undefined ? fit : { ...fit, masks });
+        const expected = train(sizes, start, setting, chunks(asInputs(images, order), 50), masks, linear);
+        expect(distance(parameters, expected, start)).toBeLessThan(2e-4);
+        const withRelu = train(sizes, start, setting, chunks(asInputs(images, order), 50), masks);
+        expect(distance(parameters, withRelu, start)).toBeGreaterThan(1e-2);
+      }
+  });
+
   it('agrees with float64 when whole layers are pruned away', () => {
     const sizes = [60, 12, 9, 7, 3];
     const { train: images, shared } = randomImages(60, 3, { train: 200, test: 3 });
@@ -178,15 +200,14 @@ describe('a random shape', () => {
       classes: fc.integer({ min: 2, max: 40 }),
       share: fc.constantFrom(1, 0.6, 0.2, 0.05),
       test: fc.integer({ min: 40, max: 300 }),
-      identity: fc.integer({ min: -1, max: 3 }),
+      linear: fc.uniqueArray(fc.integer({ min: 0, max: 3 }), { maxLength: 2 }),
     });
     fc.assert(
-      fc.property(shape, ({ inputs, hidden, classes, share, test, identity }) => {
+      fc.property(shape, ({ inputs, hidden, classes, share, test, linear }) => {
         const sizes = [inputs, ...hidden, classes];
         const { test: images, shared } = randomImages(inputs, classes, { train: classes + 1, test });
         const parameters = maskedParameters(initialise(sizes, 4), randomMasks(sizes, share));
-        const options = identity >= 0 && identity < hidden.length ? { identity } : {};
-        const measured = new WasmEngine(shared).evaluate(sizes, parameters, 'test', options);
+        const measured = new WasmEngine(shared).evaluate(sizes, parameters, 'test', { linear });
         const network = widened(parameters);
         let [correct, loss, doubtful] = [0, 0, 0];
         const active = hidden.map(() => 0);
@@ -194,7 +215,7 @@ describe('a random shape', () => {
           images,
           Array.from({ length: test }, (_, i) => i),
         )) {
-          const layers = forward(sizes, network, pixels, options.identity);
+          const layers = forward(sizes, network, pixels, linear);
           const logits = layers.at(-1)!;
           const ranked = [...logits].sort((a, b) => b - a);
           if (ranked[0]! - ranked[1]! < 1e-5) doubtful++;
