@@ -1,7 +1,8 @@
 /** What trials.csv and trials.parquet say of a trial: each column once, with its type. */
 import { accuracy } from '../sweep/cells';
+import { decodeCounts } from '../sweep/counts';
 import type { GridPoint } from '../sweep/grid';
-import type { TrialRecord } from '../sweep/record';
+import type { Histogram, TrialRecord } from '../sweep/record';
 import type { RecipeSpec } from '../sweep/spec';
 
 type Value = string | number | readonly number[] | undefined;
@@ -69,9 +70,10 @@ export function histogramColumns(layers: number): Column[] {
   const places = ['all', ...[...Array(layers).keys()].map((layer) => `fc${layer + 1}`)];
   return places.flatMap((place, index): Column[] => {
     const of = ({ histograms }: TrialRecord) => (index === 0 ? histograms.all : histograms.layers[index - 1]);
+    const countsOf = (histogram: Histogram | undefined) => histogram && decodeCounts(histogram.counts);
     return [
       { name: `histogram_${place}_limit`, type: 'number', of: (_, record) => of(record)?.limit },
-      { name: `histogram_${place}_counts`, type: 'integers', of: (_, record) => of(record)?.counts },
+      { name: `histogram_${place}_counts`, type: 'integers', of: (_, record) => countsOf(of(record)) },
     ];
   });
 }

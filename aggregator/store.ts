@@ -233,13 +233,30 @@ export class Store {
         row.appendVarchar(cost.host);
         row.endRow();
       });
-      for (const { sequence, entry } of messages) {
-        const at = BigInt(sequence);
-        if (entry.kind === 'failure') await this.insert('failures', [at, entry.failure.trial, entry.failure.reason]);
-        if (entry.kind === 'conflict') await this.insert('conflicts', [at, entry.trial, entry.text]);
-        if (entry.kind === 'poison')
-          await this.insert('quarantine', [at, entry.subject, entry.reason, BigInt(entry.bytes), entry.head]);
-      }
+      // Row by row with INSERT, 100,000 messages that are no records took 100 s.
+      await this.appendRows('failures', messages, (row, { sequence, entry }) => {
+        if (entry.kind !== 'failure') return;
+        row.appendBigInt(BigInt(sequence));
+        row.appendVarchar(entry.failure.trial);
+        row.appendVarchar(entry.failure.reason);
+        row.endRow();
+      });
+      await this.appendRows('conflicts', messages, (row, { sequence, entry }) => {
+        if (entry.kind !== 'conflict') return;
+        row.appendBigInt(BigInt(sequence));
+        row.appendVarchar(entry.trial);
+        row.appendVarchar(entry.text);
+        row.endRow();
+      });
+      await this.appendRows('quarantine', messages, (row, { sequence, entry }) => {
+        if (entry.kind !== 'poison') return;
+        row.appendBigInt(BigInt(sequence));
+        row.appendVarchar(entry.subject);
+        row.appendVarchar(entry.reason);
+        row.appendBigInt(BigInt(entry.bytes));
+        row.appendVarchar(entry.head);
+        row.endRow();
+      });
       this.place = { ...before, last, stamp };
       await this.writePlace();
     }).catch((error) => {

@@ -13,6 +13,7 @@ import { NatsLedger } from '../bus/nats/ledger';
 import { ensureStreams } from '../bus/nats/streams';
 import { RECORDS, recordSubject } from '../bus/nats/subjects';
 import { NatsSweeps } from '../bus/nats/sweeps';
+import { encodeCounts } from '../sweep/counts';
 import { eachGridPoint, gridPoints } from '../sweep/grid';
 import { document, MNIST, recordOf, sweepOf } from '../test/fixtures';
 import { NatsServer } from '../test/servers/natsserver';
@@ -72,13 +73,23 @@ async function publishedPerSecond(program: string, syncs: 'always' | '2m'): Prom
   return rates;
 }
 
+/** A map of fc1 that could be: 20 columns of each of the 28 rows are read. */
+function mapOf(weights: number): string {
+  const isRead = (input: number) => input % 28 > 3 && input % 28 < 24;
+  const read = 28 * 20;
+  const counts = Array.from({ length: MNIST.inputs }, (_, input) => (isRead(input) ? Math.floor(weights / read) : 0));
+  counts[4]! += weights % read;
+  return encodeCounts(counts);
+}
+
 /** @returns bytes of a record, on average */
 async function fill(link: NatsLink): Promise<number> {
   const stream = link.connection.jetstream({ timeout: 60_000 });
   let pending: Promise<unknown>[] = [];
   let [bytes, count] = [0, 0];
   for (const point of eachGridPoint(SWEEP.spec, MNIST)) {
-    const text = JSON.stringify(recordOf(point, 9000 + (count % 900)));
+    const record = recordOf(point, 9000 + (count % 900));
+    const text = JSON.stringify({ ...record, survivorsByInput: mapOf(record.remainingByLayer[0]!) });
     bytes += text.length;
     count++;
     pending.push(stream.publish(recordSubject(point.trial.id), text));

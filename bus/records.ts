@@ -3,13 +3,14 @@ import { DataError } from '../sweep/errors';
 import { readRecord } from '../sweep/readrecord';
 import type { TrialRecord } from '../sweep/record';
 
-/** Everything but what they cost, and what came with version 2. */
-const measured = ({ cost: _, version: __, survivorsByInput: ___, ...rest }: TrialRecord) => JSON.stringify(rest);
+/** Everything but what they cost, and the map, which what was written at version 1 has not. */
+const measured = ({ cost: _, survivorsByInput: __, ...rest }: TrialRecord) => JSON.stringify(rest);
 
-/** Whether two measurements of one trial differ in nothing but what they cost, as far as both versions say it. */
-export const isSame = (known: TrialRecord, record: TrialRecord): boolean =>
-  measured(known) === measured(record) &&
-  (known.version !== record.version || known.survivorsByInput === record.survivorsByInput);
+/** Whether two measurements of one trial differ in nothing but what they cost, as far as both say it. */
+export function isSame(known: TrialRecord, record: TrialRecord): boolean {
+  const maps = new Set([known, record].flatMap(({ survivorsByInput }) => survivorsByInput ?? []));
+  return measured(known) === measured(record) && maps.size < 2;
+}
 
 /** @throws DataError when the two are measurements of one trial that differ */
 export function assertSame(known: TrialRecord, record: TrialRecord): void {

@@ -1,8 +1,8 @@
-/** From anything to a record, or to why it is none. Records outlive the program that wrote them. */
+/** From anything to a record, or to why it is none. Records outlive the program that wrote them, and are read as today's. */
 import Ajv, { type ValidateFunction } from 'ajv';
-import { decodeCounts } from './counts';
+import { encodeCounts, sumOfCounts } from './counts';
 import { trialId } from './ids';
-import { type TrialRecord, VERSION_1, VERSION_2 } from './record';
+import { RECORD_VERSION, type TrialRecord } from './record';
 
 const count = { type: 'integer', minimum: 0 };
 const number = { type: 'number' };
@@ -16,7 +16,6 @@ const exactly = (properties: Record<string, object>, optional: readonly string[]
 });
 
 const evaluation = exactly({ correct: count, images: count, loss: number });
-const histogram = exactly({ limit: number, counts: listOf(count) });
 const trial = exactly({
   dataset: text,
   validation: count,
@@ -37,23 +36,29 @@ const trial = exactly({
   parent: { type: ['string', 'null'] },
 });
 
+const histogramsOf = (counts: object) => {
+  const histogram = exactly({ limit: number, counts });
+  return exactly({ all: histogram, layers: listOf(histogram) });
+};
+
 const version1 = {
-  ...{ version: { const: VERSION_1 }, id: text, trial, engine: text },
+  ...{ version: { const: 1 }, id: text, trial, engine: text },
   ...{ remainingByLayer: listOf(count), thresholdByLayer: listOf(number) },
   ...{ test: evaluation, validation: evaluation, testCorrectWithoutRelu: listOf(count) },
   ...{ activeProbe: listOf(count), activeMean: listOf(number), flopFraction: number },
-  histograms: exactly({ all: histogram, layers: listOf(histogram) }),
+  histograms: histogramsOf(listOf(count)),
   cost: exactly({
     ...{ trainingSeconds: number, evaluationSeconds: number, worker: count, host: text },
     versions: { type: 'object', additionalProperties: text },
   }),
 };
-const version2 = { ...version1, version: { const: VERSION_2 }, survivorsByInput: text };
+/** Adds the map of fc1, and writes counts as text. */
+const version2 = { ...version1, version: { const: 2 }, histograms: histogramsOf(text), survivorsByInput: text };
 
 /** What a record of each version is. A version that was ever published stays here. */
 const SCHEMAS: Record<number, object> = {
-  [VERSION_1]: exactly(version1, ['validation']),
-  [VERSION_2]: exactly(version2, ['validation', 'survivorsByInput']),
+  1: exactly(version1, ['validation']),
+  2: exactly(version2, ['validation', 'survivorsByInput']),
 };
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true });
@@ -73,31 +78,51 @@ export function readRecord(value: unknown): TrialRecord {
       `a record of version ${JSON.stringify(version)}, this program reads ${[...VALIDATORS.keys()].join(', ')}`,
     );
   if (!validate(value)) throw new Error(`not a record: ${ajv.errorsText(validate.errors, { dataVar: 'it' })}`);
-  const record = value as TrialRecord;
+  const record = version === 1 ? fromVersion1(value as Version1) : (value as TrialRecord);
   if (trialId(record.trial) !== record.id) throw new Error(`its trial id ${record.id} is not that of its trial`);
   checkMeaning(record);
   return record;
 }
 
-function countsOf(map: string): number[] {
+type Version1 = Omit<TrialRecord, 'version' | 'histograms'> & {
+  version: 1;
+  histograms: Record<'all', ListHistogram> & Record<'layers', ListHistogram[]>;
+};
+interface ListHistogram {
+  limit: number;
+  counts: number[];
+}
+
+function fromVersion1(record: Version1): TrialRecord {
+  const { all, layers } = record.histograms;
+  const asText = ({ limit, counts }: ListHistogram) => ({ limit, counts: encodeCounts(counts) });
+  const histograms = { all: asText(all), layers: layers.map(asText) };
+  return { ...record, version: RECORD_VERSION, histograms };
+}
+
+function sumOf(what: string, counts: string): number {
   try {
-    return decodeCounts(map);
+    return sumOfCounts(counts);
   } catch (error) {
-    throw new Error(`not a record: its map cannot be read, ${(error as Error).message}`);
+    throw new Error(`not a record: its ${what} cannot be read, ${(error as Error).message}`);
   }
 }
 
 /** What no schema can say: a count a layer, counts that add up, and no more right answers than images. */
 function checkMeaning(record: TrialRecord): void {
-  const { trial, remainingByLayer, testCorrectWithoutRelu, test, validation, survivorsByInput } = record;
+  const { trial, remainingByLayer, histograms, testCorrectWithoutRelu, test, validation, survivorsByInput } = record;
   const hidden = trial.hiddenWidths.length;
-  if (remainingByLayer.length !== hidden + 1 || testCorrectWithoutRelu.length !== hidden)
+  if (
+    [remainingByLayer, histograms.layers].some(({ length }) => length !== hidden + 1) ||
+    testCorrectWithoutRelu.length !== hidden
+  )
     throw new Error(`not a record: its lists are not those of a network with ${hidden} hidden layers`);
   const remaining = remainingByLayer.reduce((sum, n) => sum + n, 0);
   if (remaining !== trial.remainingWeights)
     throw new Error(`not a record: ${remaining} weights are left, its trial leaves ${trial.remainingWeights}`);
+  for (const { counts } of [histograms.all, ...histograms.layers]) sumOf('histogram', counts);
   if (survivorsByInput !== undefined) {
-    const mapped = countsOf(survivorsByInput).reduce((sum, n) => sum + n, 0);
+    const mapped = sumOf('map', survivorsByInput);
     if (mapped !== remainingByLayer[0])
       throw new Error(`not a record: its map has ${mapped} weights, fc1 ${remainingByLayer[0]}`);
   }

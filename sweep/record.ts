@@ -1,16 +1,14 @@
 /** The durable, final result of a trial. */
 import type { TrialContent } from './trial';
 
-/** `readrecord.ts` reads every version that there ever was; this is the one that is written. */
-export const VERSION_1 = 1;
-/** Adds `survivorsByInput`. */
-export const VERSION_2 = 2;
-export const RECORD_VERSION = VERSION_2;
+/** The version that is written; `readrecord.ts` reads every version that there ever was. */
+export const RECORD_VERSION = 2;
 
-/** Counts of surviving weights in `counts.length` equal bins from -limit to +limit, limit the largest magnitude. */
+/** Counts of surviving weights in equal bins from -limit to +limit, limit the largest magnitude. */
 export interface Histogram {
   limit: number;
-  counts: number[];
+  /** As `counts.ts` writes them. */
+  counts: string;
 }
 
 export interface Evaluation {
@@ -31,7 +29,7 @@ export interface Cost {
 }
 
 export interface TrialRecord {
-  version: typeof VERSION_1 | typeof RECORD_VERSION;
+  version: typeof RECORD_VERSION;
   id: string;
   trial: TrialContent;
   engine: string;
@@ -51,7 +49,7 @@ export interface TrialRecord {
   histograms: { all: Histogram; layers: Histogram[] };
   /**
    * Surviving weights of each input in fc1, as `counts.ts` writes them; absent for images of more than 4,096 pixels, and
-   * in records of version 1.
+   * in what was written at version 1.
    */
   survivorsByInput?: string;
   cost: Cost;

@@ -1,5 +1,6 @@
 /** Sweeps and records for tests: small, and true to their types. */
 import { acceptSweep } from '../sweep/accept';
+import { encodeCounts } from '../sweep/counts';
 import type { GridPoint } from '../sweep/grid';
 import { RECORD_VERSION, type TrialRecord } from '../sweep/record';
 import type { DatasetShape, Sweep } from '../sweep/spec';
@@ -26,7 +27,8 @@ export const sweepOf = (spec: object, shape: DatasetShape = MNIST): Sweep => acc
 export function recordOf({ trial }: GridPoint, correct: number): TrialRecord {
   const { content } = trial;
   const layers = content.hiddenWidths.length + 1;
-  const histogram = { limit: 0.5, counts: Array.from({ length: 100 }, (_, bin) => bin) };
+  const counts = Array.from({ length: 100 }, (_, bin) => bin);
+  const histogram = { limit: 0.5, counts: encodeCounts(counts) };
   const share = Math.floor(content.remainingWeights / layers);
   const rest = Array.from({ length: layers - 1 }, () => share);
   return {

@@ -96,5 +96,5 @@ function histogram(layers: readonly Float32Array[]): Histogram {
       const bin = limit === 0 ? BINS / 2 : Math.floor(((weight / limit + 1) / 2) * BINS);
       counts[Math.min(bin, BINS - 1)]!++;
     }
-  return { limit, counts };
+  return { limit, counts: encodeCounts(counts) };
 }

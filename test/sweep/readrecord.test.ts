@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeCounts } from '../../sweep/counts';
 import { trialId } from '../../sweep/ids';
 import { OtherVersion, readRecord } from '../../sweep/readrecord';
 import type { TrialRecord } from '../../sweep/record';
@@ -56,6 +57,16 @@ const POISON: [string, unknown, string][] = [
     { ...record, survivorsByInput: btoa('\u0001\u0002') },
     'its map has 3 weights, fc1 888',
   ],
+  [
+    'a histogram that is none',
+    { ...record, histograms: { ...record.histograms, all: { limit: 1, counts: btoa('\u0000') } } },
+    'its histogram cannot be read',
+  ],
+  [
+    'histograms of too few layers',
+    { ...record, histograms: { ...record.histograms, layers: [record.histograms.all] } },
+    'not those of a network with 2 hidden layers',
+  ],
   ['a map that is none', { ...record, survivorsByInput: '!' }, 'its map cannot be read'],
   [
     'more correct of the held back',
@@ -96,7 +107,11 @@ function holds(value: unknown): void {
 
 describe('a record from outside', () => {
   it.each([1, 2])('is read though it was written long ago, at version %i', (version) => {
-    expect(readRecord(fixture(version))).toEqual(fixture(version));
+    const { histograms } = readRecord(fixture(version));
+    const listed = fixture(1).histograms.all.counts;
+    expect(decodeCounts(histograms.all.counts)).toEqual(listed);
+    expect(histograms.layers).toEqual(Array(3).fill(histograms.all));
+    expect(readRecord(fixture(version))).toEqual({ ...fixture(version), version: 2, histograms });
     expect(fixture(1).id).toBe('743d78f7484f1591d691fe1bfe436483327a06de93d0748cb6af9f825c0444f1');
     expect(() => readRecord({ ...fixture(1), survivorsByInput: record.survivorsByInput })).toThrow('additional');
     expect(readRecord(without('validation'))).toEqual(without('validation'));

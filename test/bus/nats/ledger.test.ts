@@ -79,7 +79,7 @@ describe.runIf(hasNats)(`the ledger in NATS${whyNoNats}`, () => {
       expect.stringContaining('not valid JSON'),
       'not a record: it has no version',
       "not a record: it must have required property 'id'",
-      'a record of version 99, this program reads 1',
+      'a record of version 99, this program reads 1, 2',
       `its trial id ${'f'.repeat(64)} is not that of its trial`,
       expect.stringContaining('not valid JSON'),
       undefined,
