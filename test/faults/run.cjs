@@ -1,4 +1,5 @@
-// `npm run faults -- --schedules N --seed S`: N schedules, of the seeds S, S + 1, ...; with --operator around the controller.
+// `npm run faults -- --schedules N --seed S`: N schedules, of the seeds S, S + 1, ...; with --operator around the controller,
+// with --pods around the pods of a real node.
 const { spawnSync } = require('node:child_process');
 const { parseArgs } = require('node:util');
 
@@ -7,6 +8,7 @@ const { values } = parseArgs({
     schedules: { type: 'string', default: '300' },
     seed: { type: 'string', default: '1' },
     operator: { type: 'boolean', default: false },
+    pods: { type: 'boolean', default: false },
   },
 });
 for (const name of ['schedules', 'seed'])
@@ -15,8 +17,8 @@ for (const name of ['schedules', 'seed'])
     process.exit(64);
   }
 // Around the controller, all points at which it may crash are walked as well.
-const file = values.operator ? 'test/faults/operator' : 'test/faults/faults.test.ts';
-const { status } = spawnSync('vitest', ['run', file, '--testTimeout', '300000'], {
+const file = values.operator ? 'test/faults/operator' : values.pods ? 'test/faults/pods' : 'test/faults/faults.test.ts';
+const { status } = spawnSync('vitest', ['run', file, '--testTimeout', '600000'], {
   stdio: 'inherit',
   env: { ...process.env, FAULT_SCHEDULES: values.schedules, FAULT_SEED: values.seed, CRASH_POINTS: 'all' },
 });

@@ -1,5 +1,5 @@
 /** The quickstart overlay on a real node, with the real images: what kubectl installs, runs, and answers with. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { V1Pod } from '@kubernetes/client-node';
@@ -38,6 +38,7 @@ export class Installation {
     const cluster = await start({ ...options, images: await writeImages(folder, nats) });
     const installation = new Installation(folder, cluster);
     const { kubectl } = installation;
+    symlinkSync(join(ROOT, 'dist/cli.js'), installation.pluginPath);
     await kubectl(['apply', '-k', join(ROOT, 'k8s/overlays/quickstart')]);
     await kubectl(['wait', '--for=condition=Established', 'crd/prunesweeps.prunesweep.dev', '--timeout=60s']);
     await installation.untilReady();
@@ -55,6 +56,18 @@ export class Installation {
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
     return stdout;
   };
+
+  private get pluginPath(): string {
+    return join(this.folder, 'kubectl-prunesweep');
+  }
+
+  /** `kubectl prunesweep ARGS`. */
+  async plugin(args: readonly string[]): Promise<string> {
+    const all = [this.pluginPath, ...args, '--namespace', NAMESPACE];
+    const { code, stdout, stderr } = await this.cluster.exec(process.execPath, all);
+    if (code !== 0) throw new Error(`kubectl prunesweep ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
 
   async untilReady(): Promise<void> {
     await this.kubectl(['rollout', 'status', 'statefulset/nats', '--timeout=120s']);

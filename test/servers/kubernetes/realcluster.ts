@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
@@ -23,9 +23,13 @@ const PODS = '10.89.0.0/24';
 const PAUSE = 'prunesweep.dev/test/pause:1';
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 const OVERLAYFS_MAGIC = 0x794c7630;
+const FILLER = 'filler';
+/** Bytes: less than the 1 % of 256 MiB below which kubelet evicts. */
+const LEFT_ON_DISK = 1.5 * 2 ** 20;
+const GPU_RESOURCE = 'nvidia.com/gpu';
 const DNS_RIGHTS = ['system:masters'];
 
-export type NodePartName = 'containerd' | 'kubelet' | 'kube-proxy' | 'dns';
+export type NodePartName = 'containerd' | 'kubelet' | 'kube-proxy' | 'dns' | 'gpus';
 
 export interface RealClusterOptions extends Pick<ControlPlaneOptions, 'auditLog' | 'users' | 'upstreamRates'> {
   /** Paths of OCI archives: pods may use their images, with imagePullPolicy Never or IfNotPresent. */
@@ -34,6 +38,10 @@ export interface RealClusterOptions extends Pick<ControlPlaneOptions, 'auditLog'
   folder?: string;
   /** How many claims can be bound, each to a volume of 1 GiB in the cluster's folder; 10 if nothing else is said. */
   volumes?: number;
+  /** How many made-up GPUs the node has; none if nothing else is said. */
+  gpus?: number;
+  /** Whether the node's disk for pods is one of its own, of 256 MiB, that `fillDisk` fills. */
+  ownDisk?: boolean;
 }
 
 export class RealCluster {
@@ -151,6 +159,22 @@ export class RealCluster {
     this.parts.get(name)!.signal('SIGCONT');
   }
 
+  /** Whether the first of the made-up GPUs is well. */
+  setGpuHealth(isHealthy: boolean): void {
+    this.parts.get('gpus')!.signal(isHealthy ? 'SIGUSR2' : 'SIGUSR1');
+  }
+
+  /** Leaves so little on the node's own disk that kubelet evicts pods, within 10 s, and enough to tell of it. */
+  fillDisk(): void {
+    const disk = this.inside('kubelet');
+    const { bavail, bsize } = statfsSync(disk);
+    writeFileSync(join(disk, FILLER), Buffer.alloc(Math.max(0, bavail * bsize - LEFT_ON_DISK)));
+  }
+
+  freeDisk(): void {
+    rmSync(join(this.inside('kubelet'), FILLER), { force: true });
+  }
+
   /** Ends all, pods first, and leaves nothing. */
   async stop(): Promise<void> {
     await this.namespaces?.stop();
@@ -213,12 +237,18 @@ export class RealCluster {
 
   private async startNode(): Promise<void> {
     makeCgroups(this.cgroup);
+    if (this.options.ownDisk) await this.mountDisk();
     const kubeconfig = (user: string) => this.plane.userKubeconfig(user);
     writeFileSync(this.file('kubelet.json'), JSON.stringify(kubeletConfig(this.folder, this.cgroup)));
     this.addInner('kubelet', this.programs.kubelet, [
       ...['--config', this.file('kubelet.json'), '--kubeconfig', kubeconfig(`system:node:${NODE}`)],
       ...['--root-dir', this.file('kubelet'), '--hostname-override', NODE, '--node-ip', NODE_ADDRESS],
     ]).begin();
+    const { gpus } = this.options;
+    if (gpus !== undefined) {
+      const [node, ...devices] = script('devices.mts');
+      this.addInner('gpus', node!, [...devices, GPU_RESOURCE, `${gpus}`]).begin();
+    }
     writeFileSync(this.file('proxy.json'), JSON.stringify(proxyConfig(kubeconfig('system:kube-proxy'))));
     const proxy = this.add('kube-proxy', [this.programs['kube-proxy'], '--config', this.file('proxy.json')]);
     proxy.begin();
@@ -236,6 +266,19 @@ export class RealCluster {
         this.mustKubectl(['wait', '--for=condition=Ready', `node/${NODE}`, '--timeout=60s']),
       ),
     ]);
+  }
+
+  /** kubelet's folder is on a file system of its own, which counts as the node's. */
+  private async mountDisk(): Promise<void> {
+    const mount = ['mount', '-n', '-t', 'tmpfs', '-o', 'size=256m', 'prunesweep', this.file('kubelet')];
+    const [enter, ...before] = ['nsenter', `--target=${this.namespaces!.pid}`, '--mount', ...mount];
+    const { code, stderr } = await outcomeOf(enter!, before, '', process.env);
+    if (code !== 0) throw new Error(`the node's disk: ${stderr.trim()}`);
+  }
+
+  /** Path of a file of the folder as the node has it. */
+  private inside(...names: string[]): string {
+    return join(`/proc/${this.namespaces!.pid}/root`, this.folder, ...names);
   }
 
   private async mustKubectl(args: readonly string[], stdin = ''): Promise<void> {
@@ -379,6 +422,7 @@ const kubeletConfig = (folder: string, cgroup: string) => ({
   makeIPTablesUtilChains: false,
   // The machine's disk and memory are not the cluster's alone: no pod goes because somebody else needs some.
   evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
+  evictionPressureTransitionPeriod: '5s',
   imageGCHighThresholdPercent: 100,
   imageGCLowThresholdPercent: 99,
   nodeStatusUpdateFrequency: '1s',
