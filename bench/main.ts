@@ -3,6 +3,7 @@ import { benchAggregator } from './aggregator';
 import { benchEngine } from './engine';
 import { benchKernels } from './kernels';
 import { benchOperator } from './operator';
+import { benchPods } from './pods';
 import { benchSweep } from './sweep';
 
 const benches: Record<string, () => Promise<void>> = {
@@ -11,6 +12,7 @@ const benches: Record<string, () => Promise<void>> = {
   kernels: benchKernels,
   aggregator: benchAggregator,
   operator: benchOperator,
+  pods: benchPods,
 };
 
 const name = process.argv[2] ?? '';
