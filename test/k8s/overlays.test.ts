@@ -2,20 +2,24 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { KubernetesObject, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { configMapOf, jobOf } from '../../controller/kubernetes/manifests';
 import type { ConfigMap, Job } from '../../controller/kubernetes/resource';
 import { PODS, planOfSweep, sweepOf } from '../controller/kubernetes/sweeps';
 import { temporaryFolder } from '../idxfiles';
 import { ControlPlane, hasKubernetes, whyNoKubernetes } from '../servers/kubernetes';
+import {
+  type Manifest,
+  NAMESPACE,
+  OVERLAY_NAMES,
+  OVERLAYS,
+  type OverlayName,
+  render,
+  type Workload,
+  workloads,
+} from './overlays';
 
-const OVERLAYS = resolve(__dirname, '../../k8s/overlays');
 const CLI = resolve(__dirname, '../../dist/cli.js');
-const NAMESPACE = 'prunesweep';
-const OVERLAY_NAMES = ['quickstart', 'production', 'kueue'] as const;
-type OverlayName = (typeof OVERLAY_NAMES)[number];
 const OF_THE_CLUSTER = [
   'CustomResourceDefinition',
   'Namespace',
@@ -29,12 +33,6 @@ const OF_ADD_ONS: Record<OverlayName, string[]> = {
   kueue: ['ClusterQueue', 'LocalQueue', 'ResourceFlavor'],
 };
 
-interface Manifest extends KubernetesObject {
-  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
-  spec?: { template?: V1PodTemplateSpec; volumeClaimTemplates?: { metadata: { name: string } }[] };
-}
-type Workload = Manifest & { spec: { template: { spec: V1PodSpec } } };
-
 let plane: ControlPlane;
 
 async function kubectl(args: readonly string[], stdin: object | string = ''): Promise<string> {
@@ -45,22 +43,8 @@ async function kubectl(args: readonly string[], stdin: object | string = ''): Pr
   return stdout;
 }
 
-const built = new Map<OverlayName, Manifest[]>();
-async function build(overlay: OverlayName): Promise<Manifest[]> {
-  if (!built.has(overlay)) {
-    const text = await kubectl(['kustomize', join(OVERLAYS, overlay)]);
-    built.set(
-      overlay,
-      parseAllDocuments(text).map((document) => document.toJS() as Manifest),
-    );
-  }
-  return built.get(overlay)!;
-}
-
-const workloads = (manifests: readonly Manifest[]): Workload[] =>
-  manifests.filter(({ spec }) => spec?.template?.spec !== undefined) as Workload[];
 const workload = async (overlay: OverlayName, name: string): Promise<Workload> =>
-  workloads(await build(overlay)).find(({ metadata }) => metadata.name === name)!;
+  workloads(await render(overlay)).find(({ metadata }) => metadata.name === name)!;
 
 /** What the server says of a pod of this workload; it keeps nothing. */
 function tryPod({ spec: { template, volumeClaimTemplates = [] } }: Workload): Promise<string> {
@@ -92,7 +76,7 @@ afterAll(() => plane?.stop());
 describe.runIf(hasKubernetes)(`the overlay quickstart${whyNoKubernetes}`, () => {
   it('changes nothing when it is applied again', async () => {
     const said = (await kubectl(['apply', '-k', join(OVERLAYS, 'quickstart')])).trim().split('\n');
-    expect(said).toHaveLength((await build('quickstart')).length);
+    expect(said).toHaveLength((await render('quickstart')).length);
     // `configured` is what kubectl says too where the server has filled in a default of a list; whether anything would
     // be another, the diff says, with 1 then.
     expect(said.filter((line) => !/ (unchanged|configured)$/.test(line))).toEqual([]);
@@ -125,7 +109,7 @@ for (const overlay of OVERLAY_NAMES)
       const ofTheCluster = await kubectl(['api-resources', '--namespaced=false', '--no-headers']);
       const isOfTheCluster = ({ kind }: Manifest) =>
         new RegExp(`\\s${kind}$`, 'm').test(ofTheCluster) || OF_ADD_ONS[overlay].includes(kind!);
-      const manifests = await build(overlay);
+      const manifests = await render(overlay);
       const kinds = manifests.filter(isOfTheCluster).map(({ kind }) => kind!);
       expect(kinds.filter((kind) => !OF_ADD_ONS[overlay].includes(kind)).sort()).toEqual(OF_THE_CLUSTER);
       const rest = manifests.filter((manifest) => !isOfTheCluster(manifest));
@@ -136,7 +120,7 @@ for (const overlay of OVERLAY_NAMES)
     it(`is taken by the server${unknown.length === 0 ? '' : `; not checked: ${unknown.join(', ')}`}`, async () => {
       const kinds = await kubectl(['api-resources', '--no-headers']);
       const isKnown = ({ kind }: Manifest) => new RegExp(`\\s${kind}$`, 'm').test(kinds);
-      const manifests = await build(overlay);
+      const manifests = await render(overlay);
       const left = manifests.filter((manifest) => !isKnown(manifest)).map(({ kind }) => kind!);
       expect(left.sort()).toEqual(unknown);
       const items = manifests.filter(isKnown);
@@ -146,7 +130,7 @@ for (const overlay of OVERLAY_NAMES)
     });
 
     it('has workloads whose pods are admitted there', async () => {
-      const all = workloads(await build(overlay));
+      const all = workloads(await render(overlay));
       expect(all.map(({ metadata }) => metadata.name)).toEqual([
         'prunesweep-aggregator',
         'prunesweep-controller',
@@ -197,7 +181,7 @@ describe.runIf(hasKubernetes)(`the overlay production${whyNoKubernetes}`, () => 
   });
 
   it('leaves the Secret of the trainers, which has a password, to who installs it', async () => {
-    const secrets = (await build('production')).filter(({ kind }) => kind === 'Secret');
+    const secrets = (await render('production')).filter(({ kind }) => kind === 'Secret');
     expect(secrets).toEqual([]);
   });
 });
