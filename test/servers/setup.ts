@@ -4,6 +4,7 @@ import type { TestProject } from 'vitest/node';
 import { isReached } from './imports';
 import { obtainKubernetes, type Programs } from './kubernetes/obtain';
 import { obtainNats } from './obtain';
+import { obtainHelm } from './obtainhelm';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -11,6 +12,8 @@ declare module 'vitest' {
     nats: { program: string } | { missing: string };
     /** Paths of the programs of a Kubernetes control plane, or why there are none. */
     kubernetes: { programs: Programs } | { missing: string };
+    /** Path of helm, or why there is none. */
+    helm: { program: string } | { missing: string };
   }
 }
 
@@ -18,14 +21,17 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 const missing = (error: Error) => ({ missing: error.message });
 
 export default async function setup(project: TestProject): Promise<void> {
-  // Building Kubernetes takes minutes: it is not for a run of files that do not use it.
-  const usesKubernetes = isReached(join(__dirname, 'kubernetes', 'index.ts'), project.vitest.state.getPaths());
-  const [nats, kubernetes] = await Promise.all([
+  // Building Kubernetes or helm takes minutes: it is not for a run of files that do not use it.
+  const uses = (file: string) => isReached(join(__dirname, file), project.vitest.state.getPaths());
+  const unused = (file: string) => ({ missing: `no test file of this run imports test/servers/${file}` });
+  const [nats, kubernetes, helm] = await Promise.all([
     obtainNats(say).then((program) => ({ program }), missing),
-    usesKubernetes
+    uses('kubernetes/index.ts')
       ? obtainKubernetes(say).then((programs) => ({ programs }), missing)
-      : { missing: 'no test file of this run imports test/servers/kubernetes' },
+      : unused('kubernetes'),
+    uses('helm.ts') ? obtainHelm(say).then((program) => ({ program }), missing) : unused('helm'),
   ]);
   project.provide('nats', nats);
   project.provide('kubernetes', kubernetes);
+  project.provide('helm', helm);
 }

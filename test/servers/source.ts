@@ -93,3 +93,46 @@ export function keep(program: string, kept: string): string {
 
 /** What went wrong, in the one line of a message that says most. */
 export const lastLine = (error: unknown) => (error as Error).message.trim().split('\n').at(-1)!;
+
+/** Where a program may be, and what to do there; a source that has none throws or answers undefined. */
+export interface Source {
+  name: string;
+  /** @param folder for what it makes; the program, when it is in there, is put into the cache */
+  find(folder: string): Promise<string | undefined>;
+}
+
+export const inCache = (kept: () => string): Source => ({
+  name: 'the cache folder',
+  find: async () => (existsSync(kept()) ? kept() : undefined),
+});
+
+export interface Wanted {
+  name: string;
+  /** Asked in this order. */
+  sources: readonly Source[];
+  /** Its place in the cache. */
+  kept(): string;
+  /** @throws Error when this program will not do */
+  check(program: string): Promise<string>;
+}
+
+/**
+ * @param say told of each source that is tried and has none
+ * @throws Error with what each source said
+ */
+export async function obtain({ name, sources, kept, check }: Wanted, say: (line: string) => void): Promise<string> {
+  const reasons: string[] = [];
+  for (const source of sources)
+    try {
+      const program = await inTemporaryFolder(async (folder) => {
+        const found = await source.find(folder);
+        return found?.startsWith(folder) ? keep(await check(executable(found)), kept()) : found;
+      });
+      if (program !== undefined) return program;
+    } catch (error) {
+      const reason = `${source.name}: ${lastLine(error)}`;
+      say(`${name} not from ${reason}`);
+      reasons.push(reason);
+    }
+  throw new Error(`no ${name} from any place: ${reasons.join('; ')}`);
+}
