@@ -151,6 +151,11 @@ withNats(program.command('controller'), 'where sweeps are made known', true)
     'prunesweep-trainer',
   )
   .option('--trainer-authority', 'the Secret has a ca.crt too, the authority of the certificate of NATS', false)
+  .option(
+    '--gpu-pods <yaml>',
+    'nodeSelector and tolerations of pods with a GPU whose sweep gives none, as in a pod: {nodeSelector: {...}, tolerations: [...]}',
+    '{}',
+  )
   .option('--trainer-account <name>', 'service account of the pods that train; they get no token', 'prunesweep-trainer')
   .option('--http <address>', 'HOST:PORT for /metrics and /healthz; :PORT for every address', '127.0.0.1:8081')
   .summary('Carry out the PruneSweeps of a namespace: what the cluster runs.')

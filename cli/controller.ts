@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { parse } from 'yaml';
 import { connectNats, type NatsOptions } from '../bus/nats/connect';
 import { NatsSweeps } from '../bus/nats/sweeps';
 import { Controller } from '../controller/kubernetes/controller';
+import type { GpuPods } from '../controller/kubernetes/manifests';
 import { UsageError } from '../sweep/errors';
 import { describeDataset } from '../trainer/data/dataset';
 import { asUsage, parseAddress } from './address';
@@ -18,6 +20,7 @@ export interface ControllerFlags {
   trainerSecret: string;
   trainerAuthority: boolean;
   trainerAccount: string;
+  gpuPods: string;
   http: string;
   nats: NatsOptions;
 }
@@ -33,9 +36,32 @@ async function ownImage(config: KubeConfig, namespace: string): Promise<string> 
   return spec!.containers[0]!.image!;
 }
 
+/** @throws UsageError */
+function parseGpuPods(text: string): GpuPods {
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  const refuse = (why: string) =>
+    new UsageError(
+      `--gpu-pods: ${why}; give {nodeSelector: {LABEL: VALUE}, tolerations: [{key: KEY, operator: Exists}]}`,
+    );
+  let given: unknown;
+  try {
+    given = parse(text);
+  } catch (error) {
+    throw refuse((error as Error).message.split('\n')[0]!);
+  }
+  if (!isObject(given)) throw refuse(`${text} is no object`);
+  const { nodeSelector = {}, tolerations = [], ...rest } = given as Record<string, unknown>;
+  for (const field of Object.keys(rest)) throw refuse(`${field} is unknown`);
+  if (!isObject(nodeSelector) || Object.values(nodeSelector as object).some((value) => typeof value !== 'string'))
+    throw refuse('nodeSelector is no object of texts');
+  if (!Array.isArray(tolerations) || !tolerations.every(isObject)) throw refuse('tolerations is no list of objects');
+  return given as GpuPods;
+}
+
 /** Works until it is told to end. */
 export async function controller(flags: ControllerFlags): Promise<void> {
   const address = parseAddress(flags.http);
+  const gpuPods = parseGpuPods(flags.gpuPods);
   const logger = log('controller');
   const config = new KubeConfig();
   config.loadFromDefault();
@@ -59,6 +85,7 @@ export async function controller(flags: ControllerFlags): Promise<void> {
         hasAuthority: flags.trainerAuthority,
       },
       serviceAccount: flags.trainerAccount,
+      gpuPods,
     },
     shape: describeDataset({ name: 'mnist', validation: 0 }),
     log: logger,

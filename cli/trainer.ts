@@ -2,6 +2,7 @@
 import type { NatsOptions } from '../bus/nats/connect';
 import { UsageError } from '../sweep/errors';
 import { gridSize, packOf } from '../sweep/grid';
+import { NO_GPU_ENGINE } from '../sweep/packs';
 import { openLine } from './line';
 import { log } from './log';
 import { loadSweep } from './sweepfile';
@@ -28,6 +29,7 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
   if (lineages.length === 0)
     throw new UsageError(`--pack: ${pack} is not a pack of ${sweep.metadata.name}; give 0 to ${packs - 1}`);
   const say = (line: string) => logger.info(line);
+  if (sweep.spec.template.accelerator === 'gpu') logger.warn(NO_GPU_ENGINE);
   const line = await openLine({
     ...{ nats, definition, pack: `pack-${pack}`, by: 'trainer' },
     say: (text) => logger.warn(text),

@@ -1,6 +1,7 @@
 /** The grid: from an accepted sweep to its trials, and to the lineages that carry them out. */
 import { lineageId, trialId } from './ids';
 import { layerNames, layerSizes, networkName, recipeName, remainingFor, weightCount } from './networks';
+import { packSizes } from './packs';
 import type { DatasetShape, RecipeSpec, RetrainingSpec, SweepSpec, TrainingSpec } from './spec';
 import type { Lineage, PruningSpec, Trial } from './trial';
 
@@ -124,13 +125,22 @@ export function lineagesOf(spec: SweepSpec, shape: DatasetShape): Lineage[] {
   );
 }
 
-/** One lineage a pack: a pod of the wasm engine has one core, and a lineage is what keeps one core busy. */
-const lineagesPerPack = (spec: SweepSpec) => (spec.lineagesPerPack === 'auto' ? 1 : spec.lineagesPerPack);
+/** How many dense networks there are of each hidden widths. */
+const lineagesOfEach = (spec: SweepSpec): number =>
+  spec.seeds.length * new Set(spec.recipes.map((recipe) => JSON.stringify(trainingOf(spec, recipe)))).size;
+
+const packsOf = (spec: SweepSpec, shape: DatasetShape): number[] =>
+  packSizes(
+    spec,
+    spec.hiddenWidths.map((widths) => layerSizes(widths, shape)),
+    lineagesOfEach(spec),
+  );
 
 /** The lineages of a pack, 0 for the first: so many at a time in the order of the grid. None when there is no such pack. */
 export function packOf(spec: SweepSpec, shape: DatasetShape, pack: number): Lineage[] {
-  const size = lineagesPerPack(spec);
-  return lineagesOf(spec, shape).slice(pack * size, (pack + 1) * size);
+  const sizes = packsOf(spec, shape);
+  const before = sizes.slice(0, pack).reduce((sum, size) => sum + size, 0);
+  return lineagesOf(spec, shape).slice(before, before + (sizes[pack] ?? 0));
 }
 
 /** How large the grid is, without its trials being made. */
@@ -147,13 +157,12 @@ export function gridSize(spec: SweepSpec, shape: DatasetShape): GridSize {
     const targets = targetsOf(spec, weights).map(({ remainingWeights }) => remainingWeights);
     return { network: networkName(hiddenWidths), weights, targets };
   });
-  const trainings = new Set(spec.recipes.map((recipe) => JSON.stringify(trainingOf(spec, recipe)))).size;
-  const lineages = spec.hiddenWidths.length * spec.seeds.length * trainings;
+  const lineages = spec.hiddenWidths.length * lineagesOfEach(spec);
   const targets = networks.reduce((sum, network) => sum + network.targets.length, 0);
   return {
     networks,
     lineages,
     trials: targets * spec.recipes.length * spec.seeds.length,
-    packs: Math.ceil(lineages / lineagesPerPack(spec)),
+    packs: packsOf(spec, shape).length,
   };
 }

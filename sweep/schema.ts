@@ -236,10 +236,24 @@ const template: Schema = {
   description: 'What the pods of a cluster are given; a run on one machine ignores it.',
   default: {},
   properties: {
-    accelerator: choice('accelerator', 'gpu pods train several networks together; cpu pods have one core each.', [
-      'gpu',
-      'cpu',
-    ]),
+    accelerator: choice(
+      'accelerator',
+      'gpu pods get a GPU and several networks of one shape; cpu pods, the default, one core each. There is no engine for GPUs yet: a gpu pod trains on its processor, for the same records, and says so.',
+      ['gpu', 'cpu'],
+    ),
+    gpuResource: {
+      ...{ type: 'string', title: 'name of an extended resource', maxLength: 317 },
+      pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$',
+      expects: 'a domain, a slash and a name, as in nvidia.com/gpu',
+      description:
+        "What a gpu pod asks for one of: nvidia.com/gpu by default; nvidia.com/mig-1g.10gb and the like for a part (MIG), nvidia.com/gpu.shared where GPUs are shared by turns (time-slicing) under the device plugin's other name.",
+    },
+    gpuMemory: integer(
+      'number of gibibytes',
+      'Memory of what gpuResource gives, for `lineagesPerPack: auto`; by default what its name says (10 for mig-1g.10gb), or 16. Of a GPU that is shared by turns give a share.',
+      1,
+      1024,
+    ),
     queueName: {
       type: 'string',
       title: 'queue name',
@@ -333,7 +347,7 @@ const spec: Schema = {
       default: 'auto',
       oneOfTypes: [
         integer('number of lineages', 'Lineages.', 1, 100_000),
-        choice('word', 'What the pod has room for.', ['auto']),
+        choice('word', 'One; in a gpu pod as many of one shape as its memory holds and make it faster.', ['auto']),
       ],
     },
     maxFailedTrials: integer('number of trials', 'How many trials may fail before the sweep stops.', 0, 1_000_000, {

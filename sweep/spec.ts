@@ -65,6 +65,18 @@ export interface RecipeSpec {
   retraining?: Partial<RetrainingSpec>;
 }
 
+export interface PodTemplate {
+  accelerator?: 'gpu' | 'cpu';
+  gpuResource?: string;
+  /** GiB. */
+  gpuMemory?: number;
+  queueName?: string;
+  /** The rest is as in a pod of Kubernetes. */
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+  nodeSelector?: Record<string, string>;
+  tolerations?: object[];
+}
+
 export interface SweepSpec {
   dataset: DatasetSpec;
   hiddenWidths: number[][];
@@ -79,7 +91,7 @@ export interface SweepSpec {
   maxFailedTrials: number;
   suspend: boolean;
   recordRetention: RecordRetention;
-  template: Record<string, unknown>;
+  template: PodTemplate;
 }
 
 /** An accepted sweep: every default filled in. */

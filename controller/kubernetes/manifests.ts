@@ -1,6 +1,7 @@
 /** The two objects of a sweep, whatever its size: a ConfigMap that says what to do and an Indexed Job that does it. */
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { sweepYaml } from '../../sweep/accept';
+import { GPU_RESOURCE } from '../../sweep/packs';
 import { objectName, QUEUE_LABEL, REVISION_LABEL, SWEEP_LABEL } from './names';
 import type { Plan } from './plan';
 import { type ConfigMap, GROUP, type Job, KIND, type PruneSweep, VERSION } from './resource';
@@ -13,7 +14,12 @@ export interface PodSettings {
   /** Whether that Secret has a `ca.crt`. */
   hasAuthority: boolean;
   serviceAccount: string;
+  /** Of pods with a GPU, when the sweep says nothing else. */
+  gpuPods: GpuPods;
 }
+
+/** How the cluster keeps its nodes with GPUs apart. */
+export type GpuPods = Pick<V1PodSpec, 'nodeSelector' | 'tolerations'>;
 
 export const SWEEP_KEY = 'sweep.yaml';
 const CONTAINER = 'trainer';
@@ -55,7 +61,7 @@ export const configMapOf = (sweep: PruneSweep, plan: Plan): ConfigMap => ({
 export function jobOf(sweep: PruneSweep, plan: Plan, parallelism: number, settings: PodSettings): Job {
   const metadata = metadataOf(sweep, plan);
   const { labels } = metadata;
-  const { queueName } = plan.spec.template as { queueName?: string };
+  const { queueName } = plan.spec.template;
   const exits = (code: number) => ({ containerName: CONTAINER, operator: 'In', values: [code] });
   return {
     ...{ apiVersion: 'batch/v1', kind: 'Job' },
@@ -81,12 +87,11 @@ export function jobOf(sweep: PruneSweep, plan: Plan, parallelism: number, settin
 }
 
 function podOf(configMap: string, { spec, largest }: Plan, settings: PodSettings): V1PodSpec {
-  const { resources, nodeSelector, tolerations, accelerator } = spec.template as {
-    resources?: { limits?: Record<string, string> };
-    accelerator?: 'gpu' | 'cpu';
-  } & Pick<V1PodSpec, 'nodeSelector' | 'tolerations'>;
+  const { resources, accelerator, gpuResource = GPU_RESOURCE } = spec.template;
+  const hasGpu = accelerator === 'gpu';
+  const { nodeSelector, tolerations }: GpuPods = { ...(hasGpu ? settings.gpuPods : {}), ...spec.template };
   const asked = resources ?? resourcesFor(largest);
-  const withGpu = { ...asked, limits: { 'nvidia.com/gpu': '1', ...asked.limits } };
+  const withGpu = { ...asked, limits: { [gpuResource]: '1', ...asked.limits } };
   return {
     ...{ restartPolicy: 'Never', terminationGracePeriodSeconds: GRACE_SECONDS },
     ...{ serviceAccountName: settings.serviceAccount, automountServiceAccountToken: false, enableServiceLinks: false },
@@ -102,7 +107,7 @@ function podOf(configMap: string, { spec, largest }: Plan, settings: PodSettings
           ...(settings.hasAuthority ? ['--ca', `${NATS_FOLDER}/ca.crt`] : []),
         ],
         env: [{ name: 'NATS_URL', valueFrom: { secretKeyRef: { name: settings.natsSecret, key: 'url' } } }],
-        resources: accelerator === 'gpu' ? withGpu : asked,
+        resources: hasGpu ? withGpu : asked,
         securityContext: {
           ...{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
         },

@@ -4,7 +4,7 @@ import { acceptSweep, sweepYaml } from '../../sweep/accept';
 import { definitionId } from '../../sweep/definition';
 import { SpecError } from '../../sweep/errors';
 import { gridSize, lineagesOf } from '../../sweep/grid';
-import type { DatasetShape, Sweep, SweepDefinition, SweepSpec } from '../../sweep/spec';
+import type { DatasetShape, PodTemplate, Sweep, SweepDefinition, SweepSpec } from '../../sweep/spec';
 import { RETRY_ANNOTATION } from './names';
 import { GROUP, KIND, type PruneSweep, VERSION } from './resource';
 
@@ -58,8 +58,19 @@ export function planOf({ metadata, spec }: PruneSweep, shape: DatasetShape): Pla
 /** Pods go on when a trial fails, since it is the controller who counts failures over all of them. */
 const neutral = (spec: SweepSpec): SweepSpec => ({
   ...spec,
-  ...{ parallelism: 1, maxFailedTrials: 1_000_000, recordRetention: 'Retain', suspend: false, template: {} },
+  ...{ parallelism: 1, maxFailedTrials: 1_000_000, recordRetention: 'Retain', suspend: false },
+  template: toldOf(spec.template),
 });
+
+/** What pods are told of their template: what says which lineages are whose. */
+const toldOf = ({ accelerator, gpuResource, gpuMemory }: PodTemplate): PodTemplate =>
+  accelerator !== 'gpu'
+    ? {}
+    : {
+        accelerator,
+        ...(gpuResource === undefined ? {} : { gpuResource }),
+        ...(gpuMemory === undefined ? {} : { gpuMemory }),
+      };
 
 /** Whether a definition has a dense network of another. */
 export function sharesLineages(one: SweepDefinition, other: SweepDefinition): boolean {

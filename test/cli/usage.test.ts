@@ -47,6 +47,19 @@ describe('wrong usage ends with 64 and says what is right', () => {
     ],
     ['an unknown option', ['plan', file, '--yaml'], /unknown option '--yaml'/],
     ['an unknown format', ['table', '.', '--format', 'pdf'], /'pdf' is invalid.*md, csv, tex, json/],
+    [
+      'pods with a GPU that no pod can be',
+      [
+        'controller',
+        '--nats',
+        'nats://127.0.0.1:1',
+        '--aggregator',
+        'http://127.0.0.1:1',
+        '--gpu-pods',
+        '{nodeselector: {}}',
+      ],
+      /--gpu-pods: nodeselector is unknown; give \{nodeSelector/,
+    ],
     ['a sweep file that is not there', ['plan', '/nowhere.yaml'], /\/nowhere\.yaml: there is no such sweep file/],
     ['a folder without a run', ['verify', SAMPLES], /samples: not the folder of a run \(there is no sweep\.yaml\)/],
   ];

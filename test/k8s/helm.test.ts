@@ -64,6 +64,7 @@ describe.runIf(isHere)(`the chart${why}`, () => {
   const same: [OverlayName, string[]][] = [
     ['quickstart', []],
     ['production', FOR_PRODUCTION],
+    ['gpu', ['--values', join(CHART, 'values-gpu.yaml')]],
   ];
   it.each(same)('has each object as the overlay %s has it, and no other', async (overlay, values) => {
     const [wanted, found] = [ofKustomize(await render(overlay)), ofHelm(await rendered(...values))];
@@ -129,6 +130,7 @@ describe.runIf(isHere)(`the chart${why}`, () => {
     ['controller.replicas=0', /\/controller\/replicas'?: minimum: got 0, want 1/],
     ['image=prunesweep:0.1.0', /\/image'?: got string, want object/],
     ['imagePullSecrets[0]=mine', /\/imagePullSecrets\/0'?: got string, want object/],
+    ['gpuPods.nodeselector.a=b', /\/gpuPods'?: additional properties 'nodeselector' not allowed/],
     ['monitoring=yes', /\/monitoring'?: got string, want boolean/],
     ['replicas=3', /additional properties 'replicas' not allowed/],
   ];

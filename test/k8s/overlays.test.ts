@@ -31,6 +31,7 @@ const OF_ADD_ONS: Record<OverlayName, string[]> = {
   quickstart: [],
   production: ['PodMonitor', 'PrometheusRule', 'ServiceMonitor'],
   kueue: ['ClusterQueue', 'LocalQueue', 'ResourceFlavor'],
+  gpu: [],
 };
 
 let plane: ControlPlane;

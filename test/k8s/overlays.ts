@@ -6,7 +6,7 @@ import { kubernetesPrograms } from '../servers/kubernetes';
 import { run } from '../servers/source';
 
 export const OVERLAYS = resolve(__dirname, '../../k8s/overlays');
-export const OVERLAY_NAMES = ['quickstart', 'production', 'kueue'] as const;
+export const OVERLAY_NAMES = ['quickstart', 'production', 'kueue', 'gpu'] as const;
 export type OverlayName = (typeof OVERLAY_NAMES)[number];
 export const NAMESPACE = 'prunesweep';
 

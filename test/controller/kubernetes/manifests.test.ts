@@ -1,21 +1,66 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { parse } from 'yaml';
 import { connectNats } from '../../../bus/nats/connect';
 import { ensureStreams } from '../../../bus/nats/streams';
-import { sweepYaml } from '../../../sweep/accept';
+import { configMapOf, jobOf } from '../../../controller/kubernetes/manifests';
+import { acceptSweep, sweepYaml } from '../../../sweep/accept';
+import { gridSize } from '../../../sweep/grid';
 import { prunesweep } from '../../cli/prunesweep';
+import { MNIST } from '../../fixtures';
 import { temporaryFolder } from '../../idxfiles';
 import { hasNats, NatsServer, whyNoNats } from '../../servers/nats';
-import { jobOfSweep, planOfSweep, sweepOf } from './sweeps';
+import { jobOfSweep, PODS, planOfSweep, sweepOf } from './sweeps';
+
+describe("a sweep's pod", () => {
+  const podOf = (template: object, settings: object = {}) => {
+    const sweep = sweepOf({ template });
+    return jobOf(sweep, planOfSweep(sweep), 1, { ...PODS, ...settings }).spec!.template.spec!;
+  };
+  const gpuPods = { nodeSelector: { gpu: 'yes' }, tolerations: [{ key: 'gpu', operator: 'Exists' }] };
+
+  it('asks for one GPU, or for the part of one that it names', () => {
+    const limits = (template: object) => podOf({ accelerator: 'gpu', ...template }).containers[0]!.resources!.limits!;
+    expect(limits({})).toMatchObject({ 'nvidia.com/gpu': '1', memory: expect.stringMatching(/Mi$/) });
+    const part = 'nvidia.com/mig-1g.10gb';
+    expect(limits({ gpuResource: part, resources: { limits: { memory: '1Gi' } } })).toEqual({
+      [part]: '1',
+      memory: '1Gi',
+    });
+    expect(limits({ resources: { limits: { 'nvidia.com/gpu': '2' } } })).toEqual({ 'nvidia.com/gpu': '2' });
+    expect(Object.keys(podOf({ gpuResource: part }).containers[0]!.resources!.limits!)).toEqual(['memory']);
+  });
+
+  it('with a GPU runs where the cluster keeps them, if the sweep says nothing else', () => {
+    expect(podOf({ accelerator: 'gpu' }, { gpuPods })).toMatchObject(gpuPods);
+    expect(podOf({ accelerator: 'gpu', nodeSelector: { a: 'b' } }, { gpuPods })).toMatchObject({
+      ...gpuPods,
+      nodeSelector: { a: 'b' },
+    });
+    expect(podOf({}, { gpuPods })).not.toMatchObject(gpuPods);
+  });
+
+  it('plans the packs that the controller counted', () => {
+    const template = { accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb', nodeSelector: { a: 'b' } };
+    const grid = { hiddenWidths: [[9000, 9000], [300]], pruneRatios: [0], seeds: 9, template };
+    const sweep = sweepOf(grid);
+    const plan = planOfSweep(sweep);
+    const { spec } = acceptSweep(parse(configMapOf(sweep, plan).data!['sweep.yaml']!), MNIST);
+    expect(spec.template).toEqual({ accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb' });
+    expect(gridSize(spec, MNIST).packs).toBe(plan.packs);
+    expect(plan.packs).toBeLessThan(18);
+  });
+});
 
 const MEBIBYTES = /^(\d+)Mi$/;
 
 describe.runIf(hasNats)(`the memory that a pod asks for${whyNoNats}`, () => {
   it.each([
     ['a small network', [50]],
-    ['a large one', [1200, 100]],
-  ])('is what its trainer takes of %s, within 30 %%', async (_, widths) => {
+    ['a network of the article', [300, 100]],
+    ['a large one', [2000, 1000]],
+  ])('is, within 30 %%, the peak (VmHWM) of its trainer of %s', async (_, widths) => {
     const server = await NatsServer.start();
     onTestFinished(() => server.stop());
     const link = await connectNats({ url: server.url }, 'test', () => {});

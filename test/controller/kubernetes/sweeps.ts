@@ -9,6 +9,7 @@ export const NOW = new Date('2026-11-24T12:00:00Z');
 export const PODS: PodSettings = {
   ...{ image: 'prunesweep:test', natsSecret: 'prunesweep-trainer', hasAuthority: false },
   serviceAccount: 'prunesweep-trainer',
+  gpuPods: {},
 };
 
 /** Two networks x three ratios x two seeds: 12 trials in 4 packs. */

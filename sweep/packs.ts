@@ -1,0 +1,78 @@
+/** How many lineages a pod works on, when the sweep leaves it to us. */
+import { weightCount } from './networks';
+import type { SweepSpec } from './spec';
+
+/**
+ * What a GPU has room for, and what is worth giving it: lineages of one shape train together as [lineages, in, out] tensors.
+ * Nothing of this is measured here yet. It is reasoned of float32 training with Adam, with whole arrays as operands, and the
+ * engine that trains so is to put what it measures in place of it.
+ */
+const GPU = {
+  /** A weight, its gradient, two moments and a mask, and as much again for what an operation makes of them: 10 numbers of 4 bytes. */
+  bytesPerWeight: 40,
+  /** Of a unit for one image: forward, backward, and both once more. */
+  bytesPerActivation: 16,
+  /** What is left of the memory by the images, the runtime and its pools. */
+  usableShare: 0.5,
+  /** In GiB, when nothing says it: the smallest GPU that clouds still lend. */
+  memory: 16,
+  /** Some 60 operations of 15 µs to begin, whatever is in them: the seconds of a step in which nothing is computed. */
+  secondsPerStep: 1e-3,
+  /** Of multiply-adds in small matrices, not the peak of a data sheet. */
+  flopsPerSecond: 5e12,
+  /** Computing is to take so many times as long as beginning operations; more lineages would gain a fifth at most. */
+  worthwhile: 4,
+};
+
+const GIBIBYTE = 2 ** 30;
+
+/** The resource that a pod with a GPU asks for one of, when the sweep names no other. */
+export const GPU_RESOURCE = 'nvidia.com/gpu';
+
+/** Said wherever a GPU is asked for, until there is an engine that uses it. */
+export const NO_GPU_ENGINE =
+  'gpu pods hold a GPU and leave it idle, since this version trains with the wasm engine alone, on one core; take accelerator: gpu away for the same records with more pods at once';
+
+/** @returns GiB of the GPU: as the sweep says, or as the name of a part of one does (nvidia.com/mig-1g.10gb) */
+function gpuMemory({ gpuMemory, gpuResource }: SweepSpec['template']): number {
+  const ofPart = /\.(\d+)gb\b/.exec(gpuResource ?? '')?.[1];
+  return gpuMemory ?? (ofPart === undefined ? GPU.memory : Number(ofPart));
+}
+
+/**
+ * Lineages of one shape that a GPU trains together: as many as its memory holds, and no more than make it faster.
+ * @param sizes units of each layer, input and output included
+ */
+export function lineagesTogether(sizes: readonly number[], batchSize: number, template: SweepSpec['template']): number {
+  const weights = weightCount(sizes);
+  const units = sizes.reduce((sum, size) => sum + size, 0);
+  const bytes = GPU.bytesPerWeight * weights + GPU.bytesPerActivation * units * batchSize;
+  const fitting = (GPU.usableShare * gpuMemory(template) * GIBIBYTE) / bytes;
+  // Forward, gradient of the weights, gradient of the input: two operations a weight and image each.
+  const secondsPerLineage = (6 * weights * batchSize) / GPU.flopsPerSecond;
+  const worthwhile = (GPU.worthwhile * GPU.secondsPerStep) / secondsPerLineage;
+  return Math.max(1, Math.floor(Math.min(fitting, Math.ceil(worthwhile))));
+}
+
+/**
+ * The lineages of each pack, in the order of the grid. `auto` is one on a processor, since a pod has one core and a lineage
+ * keeps it busy; with a GPU a pack has lineages of one shape alone, and those of a shape are spread evenly. Parallelism has
+ * no say: it may change while pods are at work, and pack i must stay what it was.
+ *
+ * @param shapes sizes of each network of the grid
+ * @param each lineages of each network
+ */
+export function packSizes(spec: SweepSpec, shapes: readonly number[][], each: number): number[] {
+  const { lineagesPerPack, template, training } = spec;
+  if (lineagesPerPack === 'auto' && template.accelerator === 'gpu')
+    return shapes.flatMap((sizes) => evenly(each, lineagesTogether(sizes, training.batchSize, template)));
+  const most = lineagesPerPack === 'auto' ? 1 : lineagesPerPack;
+  const lineages = shapes.length * each;
+  return Array.from({ length: Math.ceil(lineages / most) }, (_, pack) => Math.min(most, lineages - pack * most));
+}
+
+/** `count` in as few parts of at most `most` as there can be, no two of which differ by more than one. */
+function evenly(count: number, most: number): number[] {
+  const parts = Math.ceil(count / most);
+  return Array.from({ length: parts }, (_, part) => Math.floor(count / parts) + (part < count % parts ? 1 : 0));
+}
