@@ -37,8 +37,8 @@ interface PodLife {
   ended?: number;
 }
 
-/** Sees pods of the sweep come and go. */
-async function watchPods(kubeconfig: string): Promise<{ lives: Map<string, PodLife>; stop(): void }> {
+/** Sees pods of the sweep come and go, until the signal. */
+async function watchPods(kubeconfig: string, signal: AbortSignal): Promise<Map<string, PodLife>> {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
   const lives = new Map<string, PodLife>();
@@ -52,8 +52,14 @@ async function watchPods(kubeconfig: string): Promise<{ lives: Map<string, PodLi
     if (state?.terminated !== undefined) life.ended ??= now;
   };
   const path = `/api/v1/namespaces/${NAMESPACE}/pods`;
-  const watching = await new Watch(config).watch(path, { labelSelector: `${SWEEP_LABEL}=${NAME}` }, see, () => {});
-  return { lives, stop: () => watching.abort() };
+  // A watch in which nothing happens for a while is ended, by the client too.
+  const watch = async (): Promise<void> => {
+    if (signal.aborted) return;
+    const watching = await new Watch(config).watch(path, { labelSelector: `${SWEEP_LABEL}=${NAME}` }, see, watch);
+    signal.addEventListener('abort', () => watching.abort(), { once: true });
+  };
+  await watch();
+  return lives;
 }
 
 /** The moments at which the first two epochs of each lineage were told of. */
@@ -76,10 +82,9 @@ export async function benchPods(): Promise<void> {
     const link = await connectNats({ url: `nats://127.0.0.1:${port}` }, 'bench', say);
     const epochs = new Map<string, number[]>();
     const following = followEpochs(link, epochs, ending.signal);
-    const { lives, stop } = await watchPods(installation.cluster.plane.kubeconfig);
+    const lives = await watchPods(installation.cluster.plane.kubeconfig, ending.signal);
     await installation.apply(SPEC, NAME);
     await installation.untilComplete(NAME, 1200);
-    stop();
     ending.abort();
     await following;
     const trials = gridPoints(sweepOf(SPEC).spec, MNIST).map(({ trial }) => trial.id);

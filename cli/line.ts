@@ -8,6 +8,7 @@ import { NatsNews } from '../bus/nats/news';
 import { ensureStreams } from '../bus/nats/streams';
 import { NatsSweeps } from '../bus/nats/sweeps';
 import { PublishQueue } from '../bus/queue';
+import type { TrialRecord } from '../sweep/record';
 import type { SweepDefinition } from '../sweep/spec';
 
 /** The news of a pack that says nothing for three times as long is no longer believed. */
@@ -24,7 +25,7 @@ export interface LineOptions {
   by: PublishedSweep['by'];
   say(line: string): void;
   /** Told of each record that the ledger has made durable. */
-  acknowledged?(trial: string): void;
+  acknowledged?(record: TrialRecord): void;
 }
 
 export async function openLine({ nats, definition, pack, by, say, acknowledged }: LineOptions) {
@@ -40,7 +41,12 @@ export async function openLine({ nats, definition, pack, by, say, acknowledged }
   }
 }
 
-async function linedUp(link: NatsLink, sweep: string, pack: string, acknowledged: (trial: string) => void = () => {}) {
+async function linedUp(
+  link: NatsLink,
+  sweep: string,
+  pack: string,
+  acknowledged: LineOptions['acknowledged'] = () => {},
+) {
   const checkpoints = await NatsCheckpoints.open(link);
   const ledger = await NatsLedger.open(link);
   const news = new NatsNews(link);
@@ -52,7 +58,7 @@ async function linedUp(link: NatsLink, sweep: string, pack: string, acknowledged
     queue: new PublishQueue({
       publish: async (record) => {
         await ledger.publish(record);
-        acknowledged(record.id);
+        acknowledged(record);
       },
     }),
     announce(lineages: string[]) {

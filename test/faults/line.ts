@@ -109,7 +109,7 @@ export class Line {
   /** The trials that the trainers' logs say the ledger acknowledged. */
   get acknowledged(): Set<string> {
     const logs = [...this.programs.values()].map(({ log }) => log).join('');
-    return new Set([...logs.matchAll(/"recorded ([0-9a-f]{64})"/g)].map((match) => match[1]!));
+    return new Set([...logs.matchAll(/"trial":"([0-9a-f]{64})","msg":"recorded /g)].map((match) => match[1]!));
   }
 
   async kill(whom: ProcessName): Promise<void> {
