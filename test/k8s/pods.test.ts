@@ -1,9 +1,7 @@
 /** Real pods of the real image on a real kubelet: the quickstart as it is in the README, down to the bytes of its tables. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
-import { document } from '../fixtures';
 import { hasNode, RealCluster, whyNoRealCluster } from '../servers/kubernetes';
 import { hasNats, natsProgram, whyNoNats } from '../servers/nats';
 import { Installation, ROOT } from './installation';
@@ -55,20 +53,29 @@ describe.runIf(isHere)(`in pods${whyNoRealCluster}${whyNoNats}`, () => {
     await expect.poll(() => installation.podsOf('looked-at'), PATIENT).toEqual([]);
   });
 
-  it('a sweep is the same bytes when its trainer, the aggregator, the controller and NATS are killed', async () => {
-    await installation.apply(SPEC, 'killed');
-    await expect.poll(() => firstRunning('killed'), PATIENT).toBeDefined();
-    const trained = async () =>
-      /epoch/.test(await installation.kubectl(['logs', (await firstRunning('killed'))!.metadata!.name!]));
-    await expect.poll(trained, PATIENT).toBe(true);
-    const first = (await firstRunning('killed'))!;
-    await installation.cluster.killContainer(first.status!.containerStatuses![0]!.containerID!);
-    await installation.kubectl(['delete', 'pods', '-l', 'app.kubernetes.io/name', '--wait=false']);
-    await installation.untilComplete('killed');
-    const file = join(installation.folder, 'killed.yaml');
-    writeFileSync(file, stringify(document(SPEC, 'killed')));
-    expect(await installation.results('killed')).toEqual(await installation.localResults(file));
-    const { status } = await installation.sweep('killed');
-    expect(status!.trials).toEqual({ total: 6, recorded: 6, failed: 0, running: 0 });
+  it('all of it is uninstalled as docs/operating.md says, without a trace', async () => {
+    const { cluster, kubectl } = installation;
+    const lines = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8').split('\n');
+    const commands = lines.filter((line) => line.startsWith('    kubectl delete'));
+    expect(commands).toHaveLength(2);
+    for (const command of commands) {
+      const [, ...args] = command.replace(/#.*/, '').trim().split(/ +/);
+      await kubectl(args.map((arg) => (arg.startsWith('k8s/') ? join(ROOT, arg) : arg)));
+    }
+    const { stdout } = await cluster.kubectl(['api-resources', '--verbs=list', '-o', 'name']);
+    const kinds = stdout
+      .trim()
+      .split('\n')
+      .filter((kind) => !kind.startsWith('events'));
+    const left = await cluster.kubectl([
+      'get',
+      kinds.join(','),
+      '--all-namespaces',
+      '-o',
+      'name',
+      '--ignore-not-found',
+    ]);
+    expect(left.code, left.stderr).toBe(0);
+    expect(left.stdout.split('\n').filter((name) => name.includes('prunesweep'))).toEqual([]);
   });
 });
