@@ -1,8 +1,7 @@
 /** One schedule from its first fault to the table, and everything that must be so whatever went wrong. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'nats';
-import { RECORDS, recordSubject } from '../../bus/nats/subjects';
+import { inStream } from './instream';
 import { Line } from './line';
 import type { Fault, Schedule } from './schedule';
 
@@ -42,22 +41,6 @@ async function inject(line: Line, fault: Fault): Promise<void> {
   }
 }
 
-/** The trials whose record the stream holds, asked of the server itself; undefined while it is away. */
-async function inStream(line: Line): Promise<Set<string> | undefined> {
-  try {
-    const connection = await connect({ servers: line.nats.url, timeout: 1000, reconnect: false });
-    try {
-      const manager = await connection.jetstreamManager({ timeout: 1000 });
-      const { state } = await manager.streams.info(RECORDS, { subjects_filter: recordSubject('*') });
-      return new Set(Object.keys(state.subjects ?? {}).map((subject) => subject.split('.')[2]!));
-    } finally {
-      await connection.close();
-    }
-  } catch {
-    return undefined;
-  }
-}
-
 async function get(url: string): Promise<string | undefined> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(2000) });
@@ -86,7 +69,7 @@ export async function runSchedule(
     while (!isOver) {
       const before = line.restores;
       if (isComplete(await get(api))) {
-        const there = await inStream(line);
+        const there = await inStream(line.nats.url);
         if (there !== undefined && before === line.restores && there.size < trials)
           problems.push(`complete was claimed with ${there.size} of ${trials} records in the ledger`);
       }
@@ -110,7 +93,7 @@ export async function runSchedule(
     isOver = true;
     await watching;
 
-    const there = (await inStream(line)) ?? new Set();
+    const there = (await inStream(line.nats.url)) ?? new Set();
     if (there.size !== trials) problems.push(`${there.size} of ${trials} trials have their record in the ledger`);
     for (const id of line.acknowledged) if (!there.has(id)) problems.push(`acknowledged and not there: ${id}`);
     for (const [file, expected] of [

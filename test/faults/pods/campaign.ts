@@ -7,11 +7,12 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { connect, type NatsConnection } from 'nats';
 import { stringify } from 'yaml';
 import type { Progress } from '../../../bus/bus';
-import { progressSubject, RECORDS, recordSubject } from '../../../bus/nats/subjects';
+import { progressSubject } from '../../../bus/nats/subjects';
 import type { PruneSweep } from '../../../controller/kubernetes/resource';
 import { document } from '../../fixtures';
 import { type Installation, type Results, ROOT } from '../../k8s/installation';
 import { NODE } from '../../servers/kubernetes/realcluster';
+import { inStream } from '../instream';
 import { ENOUGH_MEMORY, type PodFault, type PodSchedule, resourcesOf } from './schedule';
 
 const SETTLES_WITHIN = 120_000;
@@ -25,10 +26,10 @@ export class Epochs {
 
   private constructor(private readonly connection: NatsConnection) {}
 
-  /** @param port where NATS is, though it be away for a while */
-  static async hear(port: number): Promise<Epochs> {
+  /** @param servers URL of NATS, which may be away for a while */
+  static async hear(servers: string): Promise<Epochs> {
     const connection = await connect({
-      ...{ servers: `127.0.0.1:${port}`, maxReconnectAttempts: -1, reconnectTimeWait: 100, waitOnFirstConnect: true },
+      ...{ servers, maxReconnectAttempts: -1, reconnectTimeWait: 100, waitOnFirstConnect: true },
     });
     const epochs = new Epochs(connection);
     connection.subscribe(progressSubject('*'), {
@@ -51,22 +52,6 @@ export class Epochs {
 
   close(): Promise<void> {
     return this.connection.close();
-  }
-}
-
-/** The trials whose record the stream holds, asked of NATS itself; undefined while it is away. */
-async function inStream(port: number): Promise<Set<string> | undefined> {
-  try {
-    const connection = await connect({ servers: `127.0.0.1:${port}`, timeout: 2000, reconnect: false });
-    try {
-      const manager = await connection.jetstreamManager({ timeout: 2000 });
-      const { state } = await manager.streams.info(RECORDS, { subjects_filter: recordSubject('*') });
-      return new Set(Object.keys(state.subjects ?? {}).map((subject) => subject.split('.')[2]!));
-    } finally {
-      await connection.close();
-    }
-  } catch {
-    return undefined;
   }
 }
 
@@ -145,13 +130,13 @@ const isTrue = ({ status }: PruneSweep, type: string): boolean =>
   status?.conditions.some((condition) => condition.type === type && condition.status === 'True') === true;
 
 /**
- * @param nats a port where the cluster's NATS is
+ * @param nats URL of the cluster's NATS
  * @returns what must not be, nothing if all is well
  */
 export async function runPodSchedule(
   installation: Installation,
   { seed, faults, isMemoryTooLow, spec }: PodSchedule,
-  nats: number,
+  nats: string,
 ): Promise<string[]> {
   const problems: string[] = [];
   const name = `faults-${seed}`;

@@ -12,13 +12,13 @@ const schedules = Array.from({ length: COUNT }, (_, index) => podScheduleOf(FIRS
 
 const isHere = hasNode && hasNats;
 let installation: Installation;
-let nats: number;
+let nats: string;
 let epochs: Epochs;
 
 beforeAll(async () => {
   if (!isHere) return;
   installation = await Installation.start(RealCluster.start, natsProgram(), { gpus: 2, ownDisk: true });
-  nats = await installation.cluster.forward(`nats.${NAMESPACE}.svc.cluster.local`, 4222);
+  nats = `127.0.0.1:${await installation.cluster.forward(`nats.${NAMESPACE}.svc.cluster.local`, 4222)}`;
   epochs = await Epochs.hear(nats);
 });
 afterAll(async () => {
