@@ -36,7 +36,7 @@ export interface PodSchedule {
 /** Without faults all is over by then. */
 const WINDOW = 15_000;
 const LASTS: Partial<Record<PodFaultKind, number>> = { 'kubelet stopped': 20_000 };
-/** Of the node, so that one of them waits for the other. */
+/** Of the node: a schedule has one of them at most. */
 const OF_NODE: readonly PodFaultKind[] = ['node drained', 'kubelet stopped', 'disk full'];
 
 export const resourcesOf = (memory: string) => ({
