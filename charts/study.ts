@@ -165,3 +165,71 @@ const frameOf = ({ validation, training }: Row, retraining: RetrainingSpec | nul
 
 /** `magnitude/global/masked/iterative`. */
 export const recipeOf = ({ recipe }: Row): string => recipeName(recipe);
+
+export const MASKED = 'magnitude/global/masked/iterative';
+export const REGROW = 'magnitude/global/regrow/iterative';
+export const NONE = 'magnitude/global/none/oneshot';
+
+export const ofRecipe = (rows: readonly Row[], recipe: string): Row[] => rows.filter((row) => recipeOf(row) === recipe);
+
+/** The replicates of a network at a count, if there are any. */
+export const groupAt = (
+  rows: readonly Row[],
+  network: string,
+  remainingWeights: number,
+  value?: (row: Row) => number,
+): Group | undefined =>
+  groupsOf(
+    rows.filter((row) => row.network === network && row.remainingWeights === remainingWeights),
+    value,
+  )[0];
+
+/** The dense networks, each once though every recipe begins with it. */
+export function denseRows(rows: readonly Row[]): Row[] {
+  const dense = groupBy(rows.filter(isDense), ({ network, seed }) => `${network} ${seed}`);
+  return [...dense.values()].map(([first]) => first!);
+}
+
+export const networksOf = (rows: readonly Row[]): string[] =>
+  [...new Set(rows.map(({ network }) => network))].sort((a, b) => byNetwork({ network: a }, { network: b }));
+
+/** Han et al.'s way with their network: thresholds a layer, one of the penalties. */
+export function hanRows(
+  { rows }: Study,
+  penalty: 'l1' | 'l2',
+  recovery: Row['recipe']['recovery'],
+  schedule: Row['recipe']['schedule'],
+): Row[] {
+  const own = rows.filter(
+    ({ network, training, recipe }) =>
+      network === '300-100' &&
+      training.linear === undefined &&
+      training[penalty] > 0 &&
+      training[penalty === 'l1' ? 'l2' : 'l1'] === 0 &&
+      recipe.scope === 'layer' &&
+      recipe.criterion === 'magnitude' &&
+      recipe.recovery === recovery &&
+      recipe.schedule === schedule &&
+      recipe.keepDense === undefined,
+  );
+  const settings = [
+    ...groupBy(own, ({ training, validation, retraining, weights, remainingWeights }) =>
+      JSON.stringify([training, validation, remainingWeights === weights ? null : retraining]),
+    ),
+  ].sort(([a, x], [b, y]) => y.length - x.length || byText(a, b));
+  const [first] = settings[0]?.[1] ?? [];
+  return first === undefined
+    ? []
+    : own.filter(
+        (row) =>
+          JSON.stringify([row.training, row.validation]) === JSON.stringify([first.training, first.validation]) &&
+          (isDense(row) || JSON.stringify(row.retraining) === JSON.stringify(first.retraining)),
+      );
+}
+
+/** The share that Han et al. left of LeNet-300-100, 8.2 %, or the count of these rows next to it, from 7.5 to 9 %. */
+export function hanCount(rows: readonly Row[]): number | undefined {
+  const distance = (row: Row) => Math.abs(remainingPercent(row) - 8.2);
+  const near = rows.filter((row) => remainingPercent(row) >= 7.5 && remainingPercent(row) <= 9);
+  return near.sort((a, b) => distance(a) - distance(b))[0]?.remainingWeights;
+}

@@ -48,13 +48,14 @@ export interface Made {
 }
 
 /** Keeps a figure's two steps together, so that a list of figures need not know their rows. */
-export function figure<Row extends object, D extends Drawn<Row>>({ name, title, of, draw }: Figure<Row, D>): AnyFigure {
+export function figure<Row extends object, D extends Drawn<Row>>(definition: Figure<Row, D>): AnyFigure {
+  const { name, title } = definition;
   return {
     name,
     title,
     make(study) {
-      const drawn = of(study);
-      return isMissing(drawn) ? drawn : { drawn, draw: (canvas) => draw(drawn, canvas) };
+      const drawn = definition.of(study);
+      return isMissing(drawn) ? drawn : { drawn, draw: (canvas) => definition.draw(drawn, canvas) };
     },
   };
 }

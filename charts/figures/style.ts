@@ -169,6 +169,91 @@ export function compose({ document, width }: Canvas, { title, legend = [], panel
   return svg as SVGSVGElement;
 }
 
+export interface Column<Row> {
+  label: string;
+  isText?: boolean;
+  of(row: Row): string | undefined;
+}
+
+/** A table as a picture: smaller letters where it would be wider than the page. */
+export function drawTable<Row>(
+  canvas: Canvas,
+  {
+    title,
+    columns,
+    rows,
+    note,
+  }: { title: string; columns: readonly Column<Row>[]; rows: readonly Row[]; note: string },
+): SVGSVGElement {
+  const { document, width } = canvas;
+  const texts = [columns.map(({ label }) => label), ...rows.map((row) => columns.map(({ of }) => of(row) ?? '–'))];
+  // Figures and capitals are wider than the running text that `widthOf` is for.
+  const widths = columns.map((_, at) => Math.max(...texts.map((line) => 1.1 * widthOf(line[at]!))) + 12);
+  const natural = widths.reduce((sum, one) => sum + one, 0);
+  const scale = Math.min(1, (width - 2 * EDGE) / natural);
+  const line = LINE * 1.25;
+  const height = (texts.length * line + 10) * scale;
+  const panel = element(document, 'svg', { width, height }) as SVGSVGElement;
+  const body = element(document, 'g', { transform: `translate(${EDGE} 0) scale(${scale})` });
+  for (const [row, fields] of texts.entries()) {
+    const y = (row + 1) * line - 3;
+    let x = 0;
+    for (const [at, text] of fields.entries()) {
+      const isText = columns[at]!.isText === true;
+      const anchor = { x: isText ? x : x + widths[at]! - 12, 'text-anchor': isText ? 'start' : 'end' };
+      body.append(element(document, 'text', { y, ...anchor, 'font-weight': row === 0 ? 600 : 400 }, text));
+      x += widths[at]!;
+    }
+  }
+  for (const row of [0, 1, texts.length]) {
+    const y = row * line + 1;
+    body.append(
+      element(document, 'line', {
+        x1: 0,
+        x2: natural,
+        y1: y,
+        y2: y,
+        stroke: '#222',
+        'stroke-width': row === 1 ? 0.6 : 1,
+      }),
+    );
+  }
+  panel.append(body);
+  return compose(canvas, { title, panels: [[panel]], note });
+}
+
+/** `98.12 ± 0.10`, or as much of it as there is. */
+export function plusMinus({ mean, high }: { mean: number; high?: number | undefined }, digits = 2): string {
+  const interval = high === undefined ? '' : ` ± ${(high - mean).toFixed(digits)}`;
+  return `${mean.toFixed(digits)}${interval}`;
+}
+
+/** A line a name with its band and dots, from rows with `low` and `high` columns. */
+export const bandedLines = <Row extends object>(
+  rows: readonly Row[],
+  { x, y, low, high, by }: Record<'x' | 'y' | 'low' | 'high' | 'by', keyof Row & string>,
+): Plot.Markish[] => [
+  Plot.areaY(rows as Row[], { x, y1: low, y2: high, fill: by, fillOpacity: 0.18 }),
+  Plot.line(rows as Row[], { x, y, stroke: by, strokeWidth: 1.4 }),
+  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2.2 }),
+];
+
+/** Points with their intervals. */
+export const intervals = <Row extends object>(
+  rows: readonly Row[],
+  { x, y, low, high, by }: Record<'x' | 'y' | 'low' | 'high' | 'by', keyof Row & string>,
+): Plot.Markish[] => [
+  Plot.ruleX(rows as Row[], { x, y1: low, y2: high, stroke: by, strokeWidth: 1.2 }),
+  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2.6 }),
+];
+
+/** How wide and high panels are when so many stand beside each other on a page, one below another on a column. */
+export function grid(canvas: Canvas, panels: number, most: number, ratio = 0.75) {
+  const columns = canvas.width < 500 ? 1 : Math.max(1, Math.min(most, panels));
+  const width = canvas.width / columns;
+  return { columns, width, height: Math.max(170, Math.min(300, width * ratio)) };
+}
+
 /** Panels in rows of `columns`. */
 export function inRows<T>(items: readonly T[], columns: number): T[][] {
   const rows: T[][] = [];
@@ -176,6 +261,13 @@ export function inRows<T>(items: readonly T[], columns: number): T[][] {
   return rows;
 }
 
-/** A heading within a panel, above its frame. */
-export const heading = (text: string) =>
-  Plot.text([text], { frameAnchor: 'top-left', dy: -14, fontWeight: 600, text: (t: string) => t });
+/** A heading above a panel's frame. @param place the facet that it stands over, where there are several */
+export const heading = (text: string, place: { fx?: () => string } = {}) =>
+  Plot.text([text], {
+    ...place,
+    frameAnchor: 'top-left',
+    dy: -14,
+    fontWeight: 600,
+    ...(text.length > 36 ? { fontSize: 0.8 * FONT_SIZE } : {}),
+    text: (t: string) => t,
+  });

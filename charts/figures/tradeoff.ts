@@ -57,7 +57,8 @@ export function seedsNote(rows: readonly { n: number | undefined }[], what = 'ba
 }
 
 function ofStudy(study: Study): Drawn<TradeoffRow> | Missing {
-  const rows = mainRows(study);
+  // Trials that prune one layer alone are of another figure.
+  const rows = mainRows(study).filter(({ recipe }) => (recipe.keepDense ?? []).length < 2);
   if (rows.length === 0) return { missing: 'no trial is recorded yet; run a sweep' };
   const cells = [...groupBy(rows, recipeOf)].flatMap(([recipe, own]) =>
     groupsOf(own).map(

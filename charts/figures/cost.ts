@@ -1,0 +1,81 @@
+/** What a network costs against its remaining weights: seconds, and the speed-up, measured beside theoretical. */
+import { summarise } from '../../sweep/statistics';
+import { denseRows, type Group, groupsOf, isDense, MASKED, mainRows, ofRecipe, type Row, type Study } from '../study';
+import { type CurveRow, drawCurves } from './curves';
+import { type Drawn, figure } from './figure';
+import { type Interval, missing } from './rows';
+import { seedsNote } from './tradeoff';
+
+export interface CostRow extends Interval {
+  network: string;
+  remaining_weights: number;
+  /** Of an epoch of training, mean over the seeds. */
+  epoch_seconds: number;
+  /** Beside an epoch of the dense network. */
+  speedup_measured: number;
+  /** Multiplications saved: 1 / flop fraction, the dense network's own zeros left aside. */
+  speedup_theoretical: number;
+  compression: number;
+}
+
+/** Seconds an epoch, of each row that has a record. */
+const epochSeconds = ({ records }: Study, rows: readonly Row[]): number[] =>
+  rows.flatMap((row) => {
+    const seconds = records.get(row.id)?.cost.trainingSeconds;
+    const epochs = isDense(row) ? row.training.epochs : row.retraining?.epochs;
+    return seconds === undefined || epochs === undefined ? [] : [seconds / epochs];
+  });
+
+export const cost = figure<CostRow, Drawn<CostRow>>({
+  name: 'cost',
+  title: 'Seconds of an epoch, and speed-up, against weights left',
+  of(study) {
+    const main = mainRows(study);
+    const dense = groupsOf(denseRows(main));
+    const rows = [...dense, ...groupsOf(ofRecipe(main, MASKED).filter((row) => !isDense(row)))].flatMap(
+      (group: Group): CostRow[] => {
+        const { network, remainingWeights } = group;
+        const whole = dense.find((other) => other.network === network);
+        const [seconds, before] = [epochSeconds(study, group.rows), epochSeconds(study, whole?.rows ?? [])];
+        if (seconds.length === 0 || before.length === 0) return [];
+        const { mean, low, high, n } = summarise(seconds);
+        const flops = (one: Group) => summarise(one.rows.map(({ flopFraction }) => flopFraction)).mean;
+        return [
+          {
+            ...{ network, remaining_weights: remainingWeights, epoch_seconds: mean, low, high, n },
+            speedup_measured: summarise(before).mean / mean,
+            speedup_theoretical: flops(whole!) / flops(group),
+            compression: group.rows[0]!.weights / remainingWeights,
+          },
+        ];
+      },
+    );
+    if (rows.length === 0) return missing('records of dense and masked trials: a CSV has no seconds');
+    return {
+      rows,
+      note: `Masked, one core a network. Theoretical: multiplications, by active units. ${seedsNote(rows)}`,
+    };
+  },
+  draw({ rows, note }, canvas) {
+    const panel = (name: string, of: (row: CostRow) => Pick<CurveRow, 'y' | 'low' | 'high'>) =>
+      rows.map((row): CurveRow => ({ panel: name, line: row.network, x: row.remaining_weights, n: row.n, ...of(row) }));
+    const plain = (y: number) => ({ y, low: undefined, high: undefined });
+    return drawCurves(
+      [
+        ...panel('seconds of an epoch', ({ epoch_seconds, low, high }) => ({
+          y: epoch_seconds,
+          // A band that reaches below zero has no place on a log axis.
+          low: low !== undefined && low > 0 ? low : undefined,
+          high,
+        })),
+        ...panel('measured speed-up', (row) => plain(row.speedup_measured)),
+        ...panel('theoretical speed-up', (row) => plain(row.speedup_theoretical)),
+      ],
+      canvas,
+      {
+        ...{ title: this.title, note, x: 'weights left', y: 'seconds, or times as fast', xIsLog: true },
+        yOptions: { type: 'log', ticks: 5, tickFormat: String },
+      },
+    );
+  },
+});

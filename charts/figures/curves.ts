@@ -1,0 +1,71 @@
+/** Figures of curves with bands: one panel a heading, one line a name. */
+import * as Plot from '@observablehq/plot';
+import type { Canvas } from './figure';
+import type { Interval } from './rows';
+import { axis, bandedLines, base, coloured, compose, GREY, grid, heading, inRows, logAxis, plot, short } from './style';
+
+export interface CurveRow extends Interval {
+  panel: string;
+  line: string;
+  x: number;
+  y: number;
+}
+
+export interface Curves {
+  title: string;
+  note: string;
+  x: string;
+  y: string;
+  xIsLog?: boolean;
+  yOptions?: Plot.ScaleOptions;
+  xFormat?: (value: number) => string;
+  /** At most so many panels beside each other. */
+  most?: number;
+  /** Horizontal lines, dashed. */
+  marks?: readonly number[];
+  /** Without ticks of their own, values that there are. */
+  xTicks?: number[];
+}
+
+export function drawCurves(rows: readonly CurveRow[], canvas: Canvas, options: Curves): SVGSVGElement {
+  const {
+    title,
+    note,
+    xIsLog = false,
+    yOptions = { nice: true },
+    xFormat = short,
+    most = 3,
+    marks = [],
+    xTicks,
+  } = options;
+  const headings = [...new Set(rows.map(({ panel }) => panel))];
+  const lines = [...new Set(rows.map(({ line }) => line))];
+  const scales = coloured(lines);
+  const { columns, width, height } = grid(canvas, headings.length, most, headings.length === 1 ? 0.5 : 0.75);
+  const xs = rows.map(({ x }) => x);
+  const scale = {
+    domain: [Math.min(...xs), Math.max(...xs)],
+    tickFormat: xFormat,
+    ...(xTicks ? { ticks: xTicks } : { ticks: 4 }),
+  };
+  const panels = headings.map((name) =>
+    plot({
+      ...base(canvas, width, height),
+      x: xIsLog ? logAxis(options.x, scale) : axis(options.x, scale),
+      y: axis(options.y, yOptions),
+      ...scales,
+      marks: [
+        Plot.gridY({ stroke: '#ddd', strokeOpacity: 1 }),
+        Plot.ruleY(marks, { stroke: GREY, strokeDasharray: '4 3' }),
+        ...bandedLines(
+          rows.filter(({ panel }) => panel === name),
+          { x: 'x', y: 'y', low: 'low', high: 'high', by: 'line' },
+        ),
+        heading(name),
+        Plot.frame({ stroke: '#999' }),
+      ],
+    }),
+  );
+  const legend = lines.map((label, at) => ({ label, color: scales.color.range[at]! }));
+  return compose(canvas, { title, legend, panels: inRows(panels, columns), note });
+}
