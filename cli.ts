@@ -204,6 +204,18 @@ program
   });
 
 program
+  .command('claims')
+  .argument('<dir>', 'folder of a run, finished or not')
+  .summary("Judge the papers' claims by the records of a folder.")
+  .description(
+    "Judge the papers' claims by the records of a folder: <dir>/claims.md and claims.json say of each claim its rule, estimate, 95 % interval, n, the published number, and whether it is reproduced, refuted or inconclusive, at a level of 5 % over all of them (Holm). Those that cannot be judged are named, with what to run for them.",
+  )
+  .action((folder: string) => {
+    const { claims } = require('./cli/claims') as typeof import('./cli/claims');
+    claims(folder);
+  });
+
+program
   .command('verify')
   .argument('<dir>', 'folder of a run')
   .summary('Check that a folder holds what its records add up to.')

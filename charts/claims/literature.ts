@@ -1,0 +1,58 @@
+import { recipeName } from '../../sweep/networks';
+import { missing } from '../figures/rows';
+import { PUBLISHED, type PublishedPoint } from '../published';
+import { errorPercent, groupBy, groupsOf, isDense, type Row, type Study, settingOf, validationPercent } from '../study';
+import type { Claim } from './claim';
+
+const WEIGHTS = 266_200;
+
+/** What a setting is called in a note. */
+function nameOf({ recipe, training, retraining }: Row): string {
+  const { l1, l2 } = training;
+  return recipeName({ ...recipe, l1, l2, ...(retraining === null ? {} : { retraining }) });
+}
+
+/**
+ * The replicates of the setting that has the best mean accuracy on the images held back, among all of 300-100 at the
+ * count; the test set has no say. Settings of a single seed are not candidates.
+ */
+export function bestOnValidation({ rows }: Study, count: number): { rows: Row[]; tries: number } | undefined {
+  const own = rows.filter(
+    (row) =>
+      row.network === '300-100' &&
+      row.remainingWeights === count &&
+      !isDense(row) &&
+      row.validationImages !== undefined,
+  );
+  const groups = [...groupBy(own, settingOf).values()]
+    .flatMap((setting) => groupsOf(setting, (row) => validationPercent(row)!))
+    .filter(({ n }) => n > 1)
+    .sort((a, b) => b.mean - a.mean || (settingOf(a.rows[0]!) < settingOf(b.rows[0]!) ? -1 : 1));
+  return groups[0] && { rows: groups[0].rows, tries: groups.length };
+}
+
+function claimOf({ method, year, remainingPercent, errorPercent: published, source, read }: PublishedPoint): Claim {
+  const count = Math.round((remainingPercent / 100) * WEIGHTS);
+  const name = `${method} ${remainingPercent}`
+    .toLowerCase()
+    .replace(/[^a-z0-9.]+/g, '-')
+    .replaceAll('-.', '.');
+  return {
+    name: `literature-${name}`,
+    source: `${source} (${year}${read === 'as quoted' ? ', as quoted' : ''})`,
+    statement: `${method}: ${published} % error with ${remainingPercent} % of the weights of LeNet-300-100.`,
+    rule: `With ${count} weights left, the recipe of ours that is best on the 5,000 images held back has at most ${published} % test error.`,
+    of(study) {
+      const best = bestOnValidation(study, count);
+      if (best === undefined) return missing(`300-100 at ${count} weights with validation images, two seeds or more`);
+      const values = best.rows.map(errorPercent);
+      return {
+        comparisons: [{ what: `error at ${count}`, unit: '%', values, region: { high: published }, published }],
+        note: `${nameOf(best.rows[0]!)}, best of ${best.tries} settings on validation images`,
+      };
+    },
+  };
+}
+
+/** Of the literature after Han et al.; and theirs, with our best recipe rather than their own. */
+export const literature: readonly Claim[] = PUBLISHED.map(claimOf);
