@@ -99,7 +99,7 @@ describe.skipIf(!hasKubernetes)(`a cluster's PruneSweep${whyNoKubernetes}`, () =
       // Applied again it is the same object: lists of objects are patched, and get their defaults as before.
       expect(await kubectl(['apply', '-f', join(SAMPLES, name)])).toMatch(/unchanged|configured/);
     }
-    expect(await kubectl(['get', 'psw', '-o', 'jsonpath={.items[*].metadata.generation}'])).toBe('1 1 1');
+    expect(await kubectl(['get', 'psw', '-o', 'jsonpath={.items[*].metadata.generation}'])).toMatch(/^1( 1)+$/);
     expect(await kubectl(['apply', '--server-side', '--force-conflicts', '-f', SAMPLES])).toContain('quickstart');
   });
 

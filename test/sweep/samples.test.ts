@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { cut, studySweeps } from '../../docs/study/sweeps';
 import { acceptSweep } from '../../sweep/accept';
-import { type GridSize, gridSize } from '../../sweep/grid';
+import { type GridSize, gridPoints, gridSize } from '../../sweep/grid';
 import { readSweep } from '../../sweep/read';
 import { MNIST } from '../fixtures';
 
@@ -23,11 +24,7 @@ describe('the samples', () => {
     han: { lineages: 2 * 5, trials: 12 * 5 * 5 },
   };
   it('are all known here', () => {
-    expect(readdirSync(FOLDER).sort()).toEqual(
-      Object.keys(sizes)
-        .map((name) => `${name}.yaml`)
-        .sort(),
-    );
+    expect(readdirSync(FOLDER).sort()).toEqual([...Object.keys(sizes), 'study'].map((name) => `${name}.yaml`).sort());
   });
   for (const [name, size] of Object.entries(sizes))
     it(`have the grid that they speak of: ${name}`, () => {
@@ -35,6 +32,21 @@ describe('the samples', () => {
       expect(sweep.metadata.name).toBe(name);
       expect(gridSize(sweep.spec, MNIST)).toMatchObject(size);
     });
+
+  it('of the study are sweeps of five seeds, of which each trial of one setting is the same in all', () => {
+    const sweeps = studySweeps();
+    expect(new Set(sweeps.map(({ name }) => name)).size).toBe(10);
+    const trials = sweeps.flatMap(({ document }) => {
+      const { spec } = acceptSweep(document, MNIST);
+      expect(spec.seeds).toHaveLength(5);
+      expect(spec.dataset.validation).toBe(5000);
+      return gridPoints(spec, MNIST).map(({ trial }) => trial.id);
+    });
+    expect(trials.length).toBeGreaterThan(3000);
+    // Dense networks are shared, and so are the ways without retraining.
+    expect(new Set(trials).size).toBeLessThan(trials.length);
+    for (const sweep of sweeps.map(cut)) expect(() => acceptSweep(sweep.document, MNIST)).not.toThrow();
+  });
 
   it("of the article have its networks, and its pruned networks' counts", () => {
     const { networks } = gridSize(sample('article').spec, MNIST);

@@ -1,0 +1,102 @@
+/** docs/study: results, pictures, and the page that tells what came out. Every number of the page comes from the run. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { axesOf, tableMarkdown } from '../../aggregator/table';
+import type { JudgedClaim, JudgedComparison } from '../../charts/claims';
+import { FIGURES } from '../../charts/figures';
+import { isMissing } from '../../charts/figures/figure';
+import type { Study } from '../../charts/study';
+import { trialsCsv } from '../../charts/trials';
+import { writeClaims } from '../../cli/claims';
+import { FIGURES_FOLDER, folderStudy, writeFigures } from '../../cli/figures';
+import { loadSweep } from '../../cli/sweepfile';
+import { folderRecords } from '../../cli/table';
+import { cells } from '../../sweep/cells';
+import { gridPoints } from '../../sweep/grid';
+import type { StudySweep } from './sweeps';
+
+const digits = (value: number) => Number(value.toFixed(2)).toString();
+
+function comparisonText({ what, unit, mean, low, high, n, published }: JudgedComparison): string {
+  const mark = unit === '%' ? ' %' : ' points';
+  const interval = low === undefined ? '' : ` (95 %: ${digits(low)} to ${digits(high!)}, n = ${n})`;
+  return `${what}: **${digits(mean)}${mark}**${interval}${published === undefined ? '' : `, published ${digits(published)}${mark}`}`;
+}
+
+/** A claim as the page tells it: the verdict, then every number. */
+function told(claims: readonly JudgedClaim[], names: readonly string[]): string {
+  return names
+    .map((name) => {
+      const claim = claims.find((one) => one.name === name);
+      if (claim === undefined) throw new Error(`there is no claim ${name}`);
+      const { statement, verdict, comparisons, note, missing } = claim;
+      const parts = comparisons.map((comparison) => `- ${comparisonText(comparison)}`);
+      const why = missing === undefined ? [] : [`- ${missing}`];
+      return [
+        `**${verdict}**: ${statement}${note === undefined ? '' : ` Ours: ${note}.`}`,
+        '',
+        ...parts,
+        ...why,
+        '',
+      ].join('\n');
+    })
+    .join('\n');
+}
+
+const SETTINGS = new Set(['schedule', 'epochs', 'learning_rate_factor', 'accuracy_percent', 'low', 'high']);
+
+/** Which retraining settings have 65 % in their interval, or bracket it. */
+function retrainingTable(study: Study): string {
+  const made = FIGURES.find(({ name }) => name === 'retraining')!.make(study);
+  if (isMissing(made)) return `Not measured: ${made.missing}.\n`;
+  const rows = made.drawn.rows as { accuracy_percent: number; [column: string]: unknown }[];
+  const shown = [...rows].sort((a, b) => Math.abs(a.accuracy_percent - 65) - Math.abs(b.accuracy_percent - 65));
+  const columns = [...SETTINGS];
+  const text = (value: unknown) => (typeof value === 'number' ? digits(value) : String(value ?? '–'));
+  const line = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
+  const header = [line(columns), line(columns.map(() => '---'))];
+  return [...header, ...shown.map((row) => line(columns.map((column) => text(row[column])))), ''].join('\n');
+}
+
+/** @param folder of the run, from which everything is made @param place where it goes */
+export async function writePage(folder: string, place: string, sweeps: readonly StudySweep[]): Promise<void> {
+  mkdirSync(place, { recursive: true });
+  const study = folderStudy(folder);
+  const drawn = await writeFigures(study, folder);
+  const claims = writeClaims(study, folder);
+  cpSync(join(folder, FIGURES_FOLDER), join(place, FIGURES_FOLDER), {
+    recursive: true,
+    filter: (name) => !name.endsWith('.svg') || name.endsWith('-183mm.svg'),
+  });
+  for (const name of ['claims.md', 'claims.json']) cpSync(join(folder, name), join(place, name));
+  writeFileSync(join(place, 'trials.csv'), trialsCsv(study.rows));
+  const records = folderRecords(folder);
+  const tables = sweeps.map(({ name }) => {
+    const { sweep, shape } = loadSweep(join(folder, `${name}.yaml`));
+    return `## ${name}\n\n${tableMarkdown(cells(gridPoints(sweep.spec, shape), records), axesOf(sweep.spec, shape))}`;
+  });
+  writeFileSync(join(place, 'table.md'), `# Tables of the study\n\n${tables.join('\n')}`);
+  const template = readFileSync(join(__dirname, 'page.md'), 'utf8');
+  const counts = (verdict: string) => String(claims.filter((claim) => claim.verdict === verdict).length);
+  const values: Record<string, string> = {
+    trials: study.rows.length.toLocaleString('en'),
+    claims: String(claims.length),
+    ...{ reproduced: counts('reproduced'), refuted: counts('refuted'), inconclusive: counts('inconclusive') },
+    retraining: retrainingTable(study),
+  };
+  const page = template
+    .replace(/\{\{claims ([^}]*)\}\}/g, (_, names: string) => told(claims, names.split(' ')))
+    .replace(/\{\{figure ([^}]*)\}\}/g, (_, name: string) => {
+      const title = FIGURES.find((figure) => figure.name === name)?.title;
+      if (title === undefined) throw new Error(`there is no figure ${name}`);
+      return `![${title}](${FIGURES_FOLDER}/${name}-183mm.png)\n\n([numbers](${FIGURES_FOLDER}/${name}.csv))`;
+    })
+    .replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
+      if (values[name] === undefined) throw new Error(`page.md: there is no value ${name}`);
+      return values[name];
+    });
+  writeFileSync(join(place, 'README.md'), page);
+  console.log(
+    `${drawn.join('\n')}\n\nIn ${place}: README.md, trials.csv, table.md, claims.md, claims.json, ${FIGURES_FOLDER}`,
+  );
+}
