@@ -20,7 +20,7 @@ import { obtainNats } from '../test/servers/obtain';
 import { median, spread } from './statistics';
 
 const NAME = 'bench';
-const LINEAGES = 6;
+const LINEAGES = 4;
 /** Lineages of about 30 s, a pod each, one after the other. */
 const SPEC = {
   ...{ hiddenWidths: [[300, 100]], pruneRatios: [0, 0.9, 0.95, 0.98, 0.99], seeds: LINEAGES, parallelism: 1 },

@@ -15,10 +15,11 @@ import { NODE } from '../../servers/kubernetes/realcluster';
 import { inStream } from '../instream';
 import { ENOUGH_MEMORY, type PodFault, type PodSchedule, resourcesOf } from './schedule';
 
-const SETTLES_WITHIN = 120_000;
+const SETTLES_WITHIN = 180_000;
 const EVICTS_WITHIN = 40_000;
 /** A person tries again what failed so often at most. */
 const MOST_RETRIES = 10;
+const MOST_TRIES = 10;
 
 /** Epochs that trainers told of: those told of twice were trained twice. */
 export class Epochs {
@@ -126,6 +127,17 @@ class Node {
 const isEvicted = ({ status }: V1Pod): boolean =>
   status?.conditions?.some(({ reason }) => reason === 'TerminationByKubelet') === true;
 
+/** What is asked while NATS comes back may break off halfway, and is asked again. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await ask();
+    } catch (error) {
+      if (tries === MOST_TRIES) throw error;
+      await sleep(2000);
+    }
+}
+
 const isTrue = ({ status }: PruneSweep, type: string): boolean =>
   status?.conditions.some((condition) => condition.type === type && condition.status === 'True') === true;
 
@@ -197,7 +209,7 @@ export async function runPodSchedule(
   await watching;
   await until('it is complete', look);
   await installation.untilReady();
-  const served = await installation.results(name);
+  const served = await patiently(() => installation.results(name));
   for (const [what, text] of Object.entries(local))
     if (served[what as keyof Results] !== text) problems.push(`${what} is not that of one machine`);
   const { status } = await installation.sweep(name);
