@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig, type V1Pod, Watch } from '@kubernetes/client-node';
 import { stringify } from 'yaml';
 import { connectNats, type NatsLink } from '../bus/nats/connect';
@@ -42,8 +43,9 @@ async function watchPods(kubeconfig: string, signal: AbortSignal): Promise<Map<s
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
   const lives = new Map<string, PodLife>();
-  const see = (_: string, { metadata, status }: V1Pod) => {
-    const name = metadata!.name!;
+  const see = (_: string, { spec, status }: V1Pod) => {
+    // As its trainer calls itself in records.
+    const name = spec!.hostname!;
     const now = performance.now();
     const life = lives.get(name) ?? { created: now };
     lives.set(name, life);
@@ -85,6 +87,7 @@ export async function benchPods(): Promise<void> {
     const lives = await watchPods(installation.cluster.plane.kubeconfig, ending.signal);
     await installation.apply(SPEC, NAME);
     await installation.untilComplete(NAME, 1200);
+    while ([...lives.values()].some(({ ended }) => ended === undefined)) await sleep(100);
     ending.abort();
     await following;
     const trials = gridPoints(sweepOf(SPEC).spec, MNIST).map(({ trial }) => trial.id);
