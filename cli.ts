@@ -192,6 +192,19 @@ program
   });
 
 program
+  .command('serve')
+  .argument('<dir...>', 'folders of runs, finished or at work')
+  .option('--http <address>', 'HOST:PORT to serve at; :PORT for every address of this machine', '127.0.0.1:8080')
+  .summary('Show runs of this machine in a browser, live.')
+  .description(
+    'Show runs of this machine in a browser, live: the comparison table, the curve of accuracy against remaining weights, every trial. Reads the folders and changes nothing in them. /openapi.json says what there is for programs.',
+  )
+  .action(async (folders: string[], options: { http: string }) => {
+    const { serve } = require('./cli/serve') as typeof import('./cli/serve');
+    await serve(folders, options);
+  });
+
+program
   .command('figures')
   .argument('<dir>', 'folder of a run, finished or not')
   .summary('Draw the figures that the records of a folder allow.')

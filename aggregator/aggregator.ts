@@ -12,7 +12,7 @@ import { type Fact, Store, StoreDamaged, type StoredMessage, toStore } from './s
 
 /** Where it all comes from. */
 export interface Sources {
-  ledger: Ledger;
+  ledger: Pick<Ledger, 'recorded' | 'follow' | 'position'>;
   news: { follow(signal: AbortSignal): AsyncIterable<HeardNews> };
   sweeps: {
     follow(signal: AbortSignal): AsyncIterable<PublishedSweep | Withdrawal>;

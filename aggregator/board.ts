@@ -16,6 +16,14 @@ export interface Counts {
   missing: number;
 }
 
+/** A cell as pages are told of it. */
+export interface ToldCell extends Cell {
+  /** Its place among the cells of the sweep. */
+  at: number;
+  /** Trials known to have no record; absent for none. */
+  failed?: number;
+}
+
 export class Board {
   readonly axes: Axes;
   readonly id: string;
@@ -35,6 +43,9 @@ export class Board {
   private readonly times: number[] = [];
 
   private readonly places: readonly CellPlace[];
+  /** By place of the grid: the cell. By cell: the version at which it last changed. */
+  private readonly cellOfPoint: Uint32Array;
+  private readonly changed: Float64Array;
 
   /** @param content what the store has of the sweep */
   constructor(
@@ -48,6 +59,9 @@ export class Board {
     this.points = new Map(trials.map((trial, point) => [trial, point]));
     this.accuracies = Float64Array.from(accuracies, (accuracy) => accuracy ?? Number.NaN);
     this.recorded = accuracies.filter((accuracy) => accuracy !== null).length;
+    this.cellOfPoint = new Uint32Array(trials.length);
+    for (const [cell, { points }] of places.entries()) for (const point of points) this.cellOfPoint[point] = cell;
+    this.changed = new Float64Array(places.length);
     const byCount = Map.groupBy(places, ({ remainingWeights }) => remainingWeights);
     this.byCount = [...byCount].sort(([a], [b]) => a - b).map(([, same]) => same);
     for (const fact of facts) this.note(fact);
@@ -64,6 +78,7 @@ export class Board {
       this.accuracies[point] = accuracy!;
     }
     this.version++;
+    this.changed[this.cellOfPoint[point]!] = this.version;
     return true;
   }
 
@@ -86,6 +101,30 @@ export class Board {
     const [first] = this.times;
     if (first === undefined || this.times.length < 2 || now <= first) return undefined;
     return (missing * (now - first)) / (this.times.length - 1);
+  }
+
+  /** Records a minute, at the pace of the last ones; none after a minute without any. */
+  recordsPerMinute(now: number): number {
+    const recent = this.times.filter((time) => now - time < 60);
+    const [first] = recent;
+    return first === undefined || recent.length < 2 || now <= first ? 0 : (60 * (recent.length - 1)) / (now - first);
+  }
+
+  /** The cell that a trial is of, by its place among the cells. */
+  cellOf(trial: string): number | undefined {
+    const point = this.points.get(trial);
+    return point === undefined ? undefined : this.cellOfPoint[point];
+  }
+
+  /** The cells that changed after a version, each with its place among the cells and how many of its trials failed. */
+  cellsAfter(version: number): ToldCell[] {
+    const places = this.places.flatMap((place, at) => (this.changed[at]! > version ? [{ place, at }] : []));
+    const filled = this.fill(places.map(({ place }) => place));
+    return filled.map((cell, index) => {
+      const { at, place } = places[index]!;
+      const failed = place.points.filter((point) => this.failures.has(point) && Number.isNaN(this.accuracies[point]));
+      return { at, ...cell, ...(failed.length === 0 ? {} : { failed: failed.length }) };
+    });
   }
 
   get cells(): Cell[] {

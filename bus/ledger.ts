@@ -23,7 +23,7 @@ function ledgerLine(record: TrialRecord): string {
 }
 
 /** @throws DataError that names the line, when it is not a record as it was written */
-function parseLine(line: string, where: string): TrialRecord {
+export function parseLine(line: string, where: string): TrialRecord {
   const damaged = (what: string) =>
     new DataError(
       `${where}: ${what}. The line was changed or damaged after it was written; delete that line, and the next run makes its trial again`,

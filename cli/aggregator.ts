@@ -1,6 +1,7 @@
 /** `prunesweep aggregator`: folds what NATS holds into tables, and serves them. */
 import type { Logger } from 'pino';
 import { Aggregator } from '../aggregator/aggregator';
+import { isLoopback } from '../aggregator/http/page';
 import { apiOf } from '../aggregator/http/server';
 import { connectNats, type NatsLink, type NatsOptions } from '../bus/nats/connect';
 import { NatsLedger } from '../bus/nats/ledger';
@@ -61,7 +62,7 @@ async function serve(
     store,
     logger,
   );
-  const server = await apiOf(folding, version, logger);
+  const server = await apiOf(folding, version, logger, { isLocal: isLoopback(address.host) });
   const running = folding.run();
   const end = () => {
     folding.stop();

@@ -6,6 +6,7 @@ import { outputs, writeOutputs } from '../aggregator/outputs';
 import { axesOf } from '../aggregator/table';
 import { FileCheckpoints } from '../bus/checkpoints';
 import { withDiskErrors, writeFileDurably } from '../bus/files';
+import { FolderNews } from '../bus/folder';
 import { FileLedger, LEDGER_FILE } from '../bus/ledger';
 import type { NatsOptions } from '../bus/nats/connect';
 import { isSame } from '../bus/records';
@@ -77,6 +78,7 @@ async function runLocked(
           ...{ nats: options.nats, definition, pack: localName(), by: 'owner' },
           say: (text) => status.say(text),
         });
+  const news = new FolderNews(folder, { sweep: sweep.metadata.name, pack: localName() });
   const work = async () => {
     if (line !== undefined) await share(line, points, ledger);
     return train(training);
@@ -93,11 +95,23 @@ async function runLocked(
       await line?.queue.publish(record);
     },
     durable: async () => line?.queue.drained(),
-    fail: async (failure) => line?.ledger.fail(failure),
-    progress: (news) => line?.news.progress(news),
-    atWork: (lineages) => line?.announce(lineages),
+    fail: async (failure) => {
+      news.fail(failure);
+      await line?.ledger.fail(failure);
+    },
+    progress: (progress) => {
+      news.progress(progress);
+      line?.news.progress(progress);
+    },
+    atWork: (lineages) => {
+      news.atWork(lineages);
+      line?.announce(lineages);
+    },
   };
-  const failed = await work().finally(() => line?.close());
+  const failed = await work().finally(() => {
+    news.close();
+    return line?.close();
+  });
   ledger.close();
   status.clear();
   removeIfEmpty(join(folder, CHECKPOINTS_FOLDER));

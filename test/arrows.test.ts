@@ -22,7 +22,7 @@ const PURE_MODULES = ['node:crypto', 'ajv', 'yaml', 'fflate'];
 function sources(room: string): string[] {
   const folder = join(ROOT, room);
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'))
     .map((name) => join(folder, name));
 }
 

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import etag from '@fastify/etag';
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { sweepYaml } from '../../sweep/accept';
 import type { GridPoint } from '../../sweep/grid';
 import type { TrialRecord } from '../../sweep/record';
@@ -17,8 +23,10 @@ import { tableCsv, trialsCsvHeader, trialsCsvRows } from '../csv';
 import { GROUP_ROWS, mostLayers, TrialsParquet } from '../parquet';
 import { StoreDamaged, type TrialFilter, type TrialRow } from '../store';
 import { tableJson, tableLatex, tableMarkdown } from '../table';
+import { cellEvents } from './cells';
 import { events } from './events';
 import { metricsOf } from './metrics';
+import { pageRoutes, refuseOtherHosts } from './page';
 import { ERROR, FILTER, NAME, ONE_TRIAL, PAGE, QUARANTINE, STATUS, TRIALS } from './shapes';
 import { statusOf } from './status';
 
@@ -35,17 +43,29 @@ class NotFound extends Error {
 
 type Named = { Params: { name: string } };
 
+export interface ApiOptions {
+  /** Answers to the names of this machine alone. */
+  isLocal?: boolean;
+  /** The command that shows why trials of a sweep failed. */
+  logCommand?: (sweep: string) => string;
+}
+
 export async function apiOf(
   aggregator: Aggregator,
   version: string,
   logger: FastifyBaseLogger,
+  { isLocal = false, logCommand = (name) => `kubectl prunesweep logs ${name}` }: ApiOptions = {},
 ): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: logger,
     // A dashboard asks many times a minute; what went wrong is logged all the same.
     logController: new LogController({ disableRequestLogging: true }),
+    // Nothing is ever sent here.
+    bodyLimit: 1024,
+    requestTimeout: 30_000,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
   });
+  if (isLocal) refuseOtherHosts(server);
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -74,13 +94,18 @@ export async function apiOf(
       `${name}: there is no such sweep; ${known.length === 0 ? 'there is none yet' : `there are ${known.slice(0, 20).join(', ')}`}`,
     );
   };
-  sweepRoutes(server, aggregator, boardOf);
+  sweepRoutes(server, aggregator, boardOf, logCommand);
   trialRoutes(server, aggregator, boardOf);
   plainRoutes(server, aggregator);
   return server;
 }
 
-function sweepRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (name: string) => Board): void {
+function sweepRoutes(
+  server: FastifyInstance,
+  aggregator: Aggregator,
+  boardOf: (name: string) => Board,
+  logCommand: (sweep: string) => string,
+): void {
   server.get(
     '/api/sweeps',
     { schema: { summary: 'All sweeps, each with its status', response: { 200: { type: 'array', items: STATUS } } } },
@@ -127,18 +152,45 @@ function sweepRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (
         params: NAME,
       },
     },
-    (request, reply) => {
-      boardOf(request.params.name);
-      const ended = new AbortController();
-      request.raw.once('close', () => ended.abort());
-      reply.raw.once('close', () => ended.abort());
-      const lastId = request.headers['last-event-id'];
-      const stream = Readable.from(
-        events(aggregator, request.params.name, Array.isArray(lastId) ? lastId[0] : lastId, ended.signal),
-      );
-      return sendStream(reply, 'text/event-stream', stream);
-    },
+    (request, reply) =>
+      sendEvents(request, reply, (lastId, signal) => {
+        const { name } = request.params;
+        boardOf(name);
+        return events(aggregator, name, lastId, signal);
+      }),
   );
+  server.get<Named>(
+    '/api/sweeps/:name/cells',
+    {
+      schema: {
+        summary: 'The comparison table as it fills (server-sent events)',
+        description:
+          'table: all cells, in place of what was told before; cells: those that changed since; status as it changes. Who comes back with Last-Event-ID is told what changed.',
+        params: NAME,
+      },
+    },
+    (request, reply) =>
+      sendEvents(request, reply, (lastId, signal) => {
+        const { name } = request.params;
+        const { axes } = boardOf(name);
+        const about = { ...axes, weights: Object.fromEntries(axes.weights), logCommand: logCommand(name) };
+        return cellEvents(aggregator, name, about, lastId, signal);
+      }),
+  );
+}
+
+/** Sends events until one of the two sides ends. */
+function sendEvents(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  eventsOf: (lastId: string | undefined, signal: AbortSignal) => AsyncGenerator<string>,
+) {
+  const ended = new AbortController();
+  request.raw.once('close', () => ended.abort());
+  reply.raw.once('close', () => ended.abort());
+  const lastId = request.headers['last-event-id'];
+  const stream = eventsOf(Array.isArray(lastId) ? lastId[0] : lastId, ended.signal);
+  return sendStream(reply, 'text/event-stream', Readable.from(stream));
 }
 
 function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (name: string) => Board): void {
@@ -240,7 +292,7 @@ function plainRoutes(server: FastifyInstance, aggregator: Aggregator): void {
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ok' : 'not ready', ...rest });
   });
   server.get('/openapi.json', { schema: { summary: 'This description' } }, () => server.swagger());
-  server.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect('/openapi.json'));
+  pageRoutes(server);
 }
 
 /** No ETag is made of what is not there as a whole, and no proxy should hold it back. */

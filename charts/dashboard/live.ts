@@ -1,0 +1,151 @@
+/** A sweep as the server tells it, live: the table once, then what changes. */
+import { useEffect, useState } from 'preact/hooks';
+import type { Cell } from '../../sweep/cells';
+
+/** As the server tells it; see `/openapi.json`. */
+export interface LiveCell extends Cell {
+  at: number;
+  failed?: number;
+}
+
+export interface Work {
+  pack: string;
+  lineage: string;
+  progress?: {
+    network: string;
+    seed: number;
+    step: string;
+    trial?: string;
+    epoch: number;
+    epochs: number;
+    loss: number;
+    accuracy: number;
+  };
+}
+
+export interface Status {
+  name: string;
+  state: 'complete' | 'running' | 'waiting' | 'failed' | 'unknown';
+  trials: { total: number; recorded: number; failed: number; running: number; missing: number };
+  timeLeftSeconds: number | null;
+  best: Cell | null;
+  conflicts: string[];
+  ledger: { ready: boolean; reason: string; folded: number; last?: number };
+  atWork: Work[];
+  recordsPerMinute: number;
+  cellsAtWork: number[];
+}
+
+/** What the columns are: shares removed and counts left. */
+export interface Axes {
+  pruneRatios: number[];
+  remainingWeights: number[];
+  weights: Record<string, number>;
+  /** Shows why trials failed. */
+  logCommand: string;
+}
+
+export interface Sweep {
+  axes?: Axes;
+  cells: readonly LiveCell[];
+  status?: Status;
+  /** Losses that each lineage at work has told of its step, the last at the end. */
+  losses: ReadonlyMap<string, { step: string; values: number[] }>;
+  connection: 'connecting' | 'live' | 'lost' | 'gone';
+}
+
+/** A server that says nothing for so long is lost, in ms; it gives a sign of life every 2 s. */
+const SILENCE = 7000;
+const TRY_AGAIN = 1000;
+const NOTHING: Sweep = { cells: [], losses: new Map(), connection: 'connecting' };
+
+function withLosses(losses: Sweep['losses'], { atWork }: Status): Sweep['losses'] {
+  return new Map(
+    atWork.flatMap(({ lineage, progress }) => {
+      if (progress === undefined) return [];
+      const known = losses.get(lineage);
+      const values = known?.step === progress.step ? [...known.values] : [];
+      values[progress.epoch - 1] = progress.loss;
+      return [[lineage, { step: progress.step, values }]];
+    }),
+  );
+}
+
+/** Follows a sweep and comes back by itself: from where it was, as the browser sends the last id along. */
+export function follow(name: string, tell: (change: (sweep: Sweep) => Sweep) => void): () => void {
+  let source: EventSource | undefined;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let watchdog: ReturnType<typeof setTimeout> | undefined;
+  const connection = (state: Sweep['connection']) =>
+    tell((sweep) => (sweep.connection === state ? sweep : { ...sweep, connection: state }));
+  const again = () => {
+    source?.close();
+    clearTimeout(retry);
+    retry = setTimeout(open, TRY_AGAIN);
+  };
+  const alive = () => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => {
+      connection('lost');
+      again();
+    }, SILENCE);
+  };
+  function open() {
+    source = new EventSource(`api/sweeps/${encodeURIComponent(name)}/cells`);
+    alive();
+    source.onerror = () => {
+      connection('lost');
+      // The browser tries again by itself, but not after an answer that is no stream, as from a server that starts.
+      if (source?.readyState === EventSource.CLOSED) again();
+    };
+    const on = <T>(kind: string, take: (sweep: Sweep, data: T) => Sweep) =>
+      source!.addEventListener(kind, ({ data }: MessageEvent<string>) => {
+        alive();
+        const told = JSON.parse(data) as T;
+        tell((sweep) => ({ ...take(sweep, told), connection: 'live' }));
+      });
+    on<Axes & { cells: LiveCell[] }>('table', (sweep, { cells, ...axes }) => ({ ...sweep, axes, cells }));
+    on<LiveCell[]>('cells', (sweep, changed) => {
+      const cells = [...sweep.cells];
+      for (const cell of changed) cells[cell.at] = cell;
+      return { ...sweep, cells };
+    });
+    on<Status>('status', (sweep, status) => ({ ...sweep, status, losses: withLosses(sweep.losses, status) }));
+    on('alive', (sweep) => sweep);
+    source.addEventListener('gone', () => {
+      source?.close();
+      clearTimeout(watchdog);
+      connection('gone');
+    });
+  }
+  open();
+  return () => {
+    source?.close();
+    clearTimeout(retry);
+    clearTimeout(watchdog);
+  };
+}
+
+/** Changes that come within a frame are drawn at once. */
+export function useSweep(name: string): Sweep {
+  const [sweep, setSweep] = useState<Sweep>(NOTHING);
+  useEffect(() => {
+    let current = NOTHING;
+    let frame: number | undefined;
+    setSweep(NOTHING);
+    const stop = follow(name, (change) => {
+      const next = change(current);
+      if (next === current) return;
+      current = next;
+      frame ??= requestAnimationFrame(() => {
+        frame = undefined;
+        setSweep(current);
+      });
+    });
+    return () => {
+      stop();
+      if (frame !== undefined) cancelAnimationFrame(frame);
+    };
+  }, [name]);
+  return sweep;
+}

@@ -1,0 +1,34 @@
+/** The dashboard: all sweeps, or one of them. */
+import { render } from 'preact';
+import { SweepPage } from './sweep';
+import { SweepsPage } from './sweeps';
+import { useView } from './view';
+
+function Page() {
+  const view = useView();
+  const [{ sweep }, change] = view;
+  return (
+    <>
+      <header>
+        <nav aria-label="prunesweep">
+          <a
+            href="."
+            onClick={(event) => {
+              event.preventDefault();
+              change({ sweep: undefined, network: undefined, recipe: undefined, cell: undefined });
+            }}
+          >
+            prunesweep: all sweeps
+          </a>
+        </nav>
+      </header>
+      {sweep === undefined ? (
+        <SweepsPage open={(name) => change({ sweep: name })} />
+      ) : (
+        <SweepPage key={sweep} name={sweep} view={view} />
+      )}
+    </>
+  );
+}
+
+render(<Page />, document.getElementById('page')!);

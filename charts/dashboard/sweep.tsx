@@ -1,0 +1,176 @@
+/** One sweep: how far it is, its table, its curve, and the cell that is open. */
+import { useMemo } from 'preact/hooks';
+import { CellDrawer } from './cell';
+import { Curve } from './curve';
+import { type LiveCell, type Sweep, useSweep, type Work } from './live';
+import { Table } from './table';
+import type { useView } from './view';
+import { completeness, duration, meanText, STATES } from './wording';
+
+/** The losses of a step as a line, the last in words beside it. */
+function Losses({ values }: { values: readonly number[] }) {
+  const known = values.filter((value) => value !== undefined);
+  const most = Math.max(...known);
+  const points = known.map(
+    (value, at) => `${(60 * at) / Math.max(1, known.length - 1)},${19 - (18 * value) / (most || 1)}`,
+  );
+  return (
+    <svg class="losses" width="60" height="20" aria-hidden="true">
+      <polyline points={points.join(' ')} fill="none" stroke="currentColor" stroke-width="1.5" />
+    </svg>
+  );
+}
+
+function AtWork({ work, losses }: { work: readonly Work[]; losses: Sweep['losses'] }) {
+  if (work.length === 0) return null;
+  return (
+    <details>
+      <summary>
+        {work.length} {work.length === 1 ? 'lineage' : 'lineages'} at work
+      </summary>
+      <ul class="work">
+        {work.map(({ lineage, pack, progress }) => (
+          <li key={lineage}>
+            {progress === undefined
+              ? `${pack}: begins`
+              : `${progress.network}, seed ${progress.seed}, ${progress.step}: epoch ${progress.epoch} of ${progress.epochs}, loss ${progress.loss.toPrecision(3)} `}
+            <Losses values={losses.get(lineage)?.values ?? []} />
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function Connection({ connection }: Pick<Sweep, 'connection'>) {
+  const words = {
+    connecting: 'Connecting…',
+    live: '● live',
+    lost: '⚠ Connection lost. What you see is the last that arrived; trying again every second.',
+    gone: 'This sweep was withdrawn. What you see is the last that arrived.',
+  };
+  return (
+    <p class={`connection ${connection}`} role="status">
+      {words[connection]}
+    </p>
+  );
+}
+
+function Choice(props: {
+  label: string;
+  value: string | undefined;
+  options: readonly string[];
+  choose(value: string | undefined): void;
+}) {
+  const { label, value, options, choose } = props;
+  return (
+    <label>
+      {label}{' '}
+      <select value={value ?? ''} onChange={({ currentTarget }) => choose(currentTarget.value || undefined)}>
+        <option value="">all</option>
+        {options.map((option) => (
+          <option key={option}>{option}</option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+const namesOf = (cells: readonly LiveCell[], part: 'network' | 'recipe') => [
+  ...new Set(cells.map((cell) => cell[part])),
+];
+
+export function SweepPage({ name, view: [view, change] }: { name: string; view: ReturnType<typeof useView> }) {
+  const { axes, cells, status, losses, connection } = useSweep(name);
+  const { network, recipe, published } = view;
+  const shown = useMemo(
+    () =>
+      cells.filter(
+        (cell) =>
+          (network === undefined || cell.network === network) && (recipe === undefined || cell.recipe === recipe),
+      ),
+    [cells, network, recipe],
+  );
+  const open = view.cell === undefined ? undefined : cells[view.cell];
+  const base = `api/sweeps/${encodeURIComponent(name)}`;
+  return (
+    <main>
+      <h1>{name}</h1>
+      <Connection connection={connection} />
+      {status !== undefined && (
+        <section aria-label="Progress" class="progress">
+          <p>
+            <strong>{STATES[status.state]}</strong>
+            {status.timeLeftSeconds !== null && `, about ${duration(status.timeLeftSeconds)} left`}
+            {status.recordsPerMinute > 0 && `, ${status.recordsPerMinute} records a minute`}
+            {status.best !== null &&
+              `. Best at ${status.best.remainingWeights.toLocaleString('en')} weights: ${status.best.network} with ${meanText(status.best)} %`}
+          </p>
+          <progress max={status.trials.total} value={status.trials.recorded} aria-label="Trials with a record" />
+          <p>
+            {completeness(status)}
+            {status.ledger.last !== undefined &&
+              ` Ledger: ${status.ledger.last - status.ledger.folded} messages behind.`}
+          </p>
+          {status.conflicts.length > 0 && (
+            <p role="alert">
+              ✕ {status.conflicts.length} trials were measured twice with different results: one of the machines is
+              faulty.
+            </p>
+          )}
+          <AtWork work={status.atWork} losses={losses} />
+        </section>
+      )}
+      <form class="filters" onSubmit={(event) => event.preventDefault()}>
+        <Choice
+          label="Network"
+          value={network}
+          options={namesOf(cells, 'network')}
+          choose={(value) => change({ network: value })}
+        />
+        <Choice
+          label="Recipe"
+          value={recipe}
+          options={namesOf(cells, 'recipe')}
+          choose={(value) => change({ recipe: value })}
+        />
+        <label>
+          <input
+            type="checkbox"
+            checked={published}
+            onChange={({ currentTarget }) => change({ published: currentTarget.checked })}
+          />{' '}
+          published points
+        </label>
+        <span>
+          Take away: <a href={`${base}/table.csv`}>CSV</a> <a href={`${base}/table.md`}>Markdown</a>{' '}
+          <a href={`${base}/table.tex`}>LaTeX</a> <a href={`${base}/trials.parquet`}>Parquet</a>
+        </span>
+      </form>
+      {axes !== undefined && (
+        <div class="both">
+          <Table
+            axes={axes}
+            cells={shown}
+            atWork={status?.cellsAtWork ?? []}
+            open={view.cell}
+            choose={({ at }) => change({ cell: at })}
+          />
+          <Curve cells={shown} published={published} />
+        </div>
+      )}
+      {open !== undefined && axes !== undefined && (
+        <CellDrawer
+          sweep={name}
+          cell={open}
+          isAtWork={status?.cellsAtWork.includes(open.at) ?? false}
+          logCommand={axes.logCommand}
+          close={() => {
+            change({ cell: undefined });
+            document.querySelector<HTMLElement>('[role=grid] [tabindex="0"]')?.focus();
+          }}
+        />
+      )}
+    </main>
+  );
+}

@@ -1,0 +1,195 @@
+/** The comparison table: networks and recipes against remaining weights. Rows out of sight are not in the page. */
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { LEGEND, shadeOf } from './colour';
+import type { Axes, LiveCell } from './live';
+import { cellLabel, meanText, SIGNS, stateOf } from './wording';
+
+/** CSS pixels of a row, as in style.css, and rows beyond the edge that are there already. */
+const [ROW, SPARE] = [44, 6];
+
+export interface Column {
+  title: string;
+  countOf(weights: number): number;
+}
+
+export interface Row {
+  network: string;
+  recipe: string;
+  cells: (LiveCell | undefined)[];
+}
+
+export function columnsOf({ pruneRatios, remainingWeights }: Axes): Column[] {
+  return [
+    ...[...pruneRatios]
+      .sort((a, b) => a - b)
+      .map((ratio) => ({
+        title: `${Number((100 * (1 - ratio)).toPrecision(12))} %`,
+        countOf: (total: number) => Math.round((1 - ratio) * total),
+      })),
+    ...[...remainingWeights]
+      .sort((a, b) => b - a)
+      .map((count) => ({ title: count.toLocaleString('en'), countOf: () => count })),
+  ];
+}
+
+export function rowsOf(cells: readonly LiveCell[], columns: readonly Column[], { weights }: Axes): Row[] {
+  const rows = new Map<string, Map<number, LiveCell>>();
+  for (const cell of cells) {
+    const key = `${cell.network} ${cell.recipe}`;
+    const row = rows.get(key);
+    if (row === undefined) rows.set(key, new Map([[cell.remainingWeights, cell]]));
+    else row.set(cell.remainingWeights, cell);
+  }
+  return [...rows.values()].map((row) => {
+    const { network, recipe } = row.values().next().value!;
+    const total = weights[network] ?? 0;
+    return { network, recipe, cells: columns.map(({ countOf }) => row.get(countOf(total))) };
+  });
+}
+
+const Legend = () => (
+  <ul class="legend" aria-label="Legend: test accuracy, percent, and signs">
+    {LEGEND.map((accuracy) => (
+      <li key={accuracy} style={shadeOf(accuracy / 100)}>
+        {accuracy}
+      </li>
+    ))}
+    <li class="plain">· empty</li>
+    <li class="plain">▶ at work</li>
+    <li class="plain">◐ some of its trials</li>
+    <li class="plain">✕ failed</li>
+  </ul>
+);
+
+function CellView({ cell, isAtWork, isOpen }: { cell: LiveCell; isAtWork: boolean; isOpen: boolean }) {
+  const state = stateOf(cell, isAtWork);
+  const label = cellLabel(cell, state);
+  return (
+    <span
+      class={`cell ${state}${isOpen ? ' open' : ''}`}
+      {...(cell.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
+      title={label}
+    >
+      <span aria-hidden="true">
+        {SIGNS[state]} {cell.mean === undefined ? '' : meanText(cell)}
+      </span>
+      <small aria-hidden="true">{state === 'complete' ? '' : `${cell.n} of ${cell.N}`}</small>
+      <span class="unseen">{label}</span>
+    </span>
+  );
+}
+
+export function Table(props: {
+  axes: Axes;
+  cells: readonly LiveCell[];
+  atWork: readonly number[];
+  open: number | undefined;
+  choose(cell: LiveCell): void;
+}) {
+  const { axes, cells, open, choose } = props;
+  const columns = useMemo(() => columnsOf(axes), [axes]);
+  const rows = useMemo(() => rowsOf(cells, columns, axes), [cells, columns, axes]);
+  const atWork = useMemo(() => new Set(props.atWork), [props.atWork]);
+  const box = useRef<HTMLDivElement>(null);
+  const [seen, setSeen] = useState({ top: 0, height: 600 });
+  const [active, setActive] = useState<[number, number]>([0, 0]);
+  const isMoved = useRef(false);
+  const look = () => setSeen({ top: box.current!.scrollTop, height: box.current!.clientHeight });
+  useEffect(() => {
+    const observer = new ResizeObserver(look);
+    observer.observe(box.current!);
+    return () => observer.disconnect();
+  }, []);
+  // Before the next key is handled: the focus, once set, says where it begins.
+  useLayoutEffect(() => {
+    if (!isMoved.current) return;
+    isMoved.current = false;
+    box.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
+  }, [active]);
+
+  const first = Math.max(0, Math.floor(seen.top / ROW) - SPARE);
+  const last = Math.min(rows.length, Math.ceil((seen.top + seen.height) / ROW) + SPARE);
+  const row = Math.min(active[0], rows.length - 1);
+  const column = Math.min(active[1], columns.length - 1);
+  // What the keyboard is at stays in reach, be it out of sight.
+  const tabRow = row >= first && row < last ? row : first;
+
+  // A key that follows before the page is drawn again begins where the last one led.
+  const at = useRef<[number, number]>([0, 0]);
+  at.current = [tabRow, column];
+
+  const move = (event: KeyboardEvent) => {
+    const [row, column] = at.current;
+    const page = Math.max(1, Math.floor(seen.height / ROW) - 2);
+    const steps: Record<string, [number, number]> = {
+      ...{ ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] },
+      ...{ PageUp: [-page, 0], PageDown: [page, 0], Home: [0, -columns.length], End: [0, columns.length] },
+    };
+    const cell = rows[row]?.cells[column];
+    if ((event.key === 'Enter' || event.key === ' ') && cell !== undefined) {
+      event.preventDefault();
+      choose(cell);
+    }
+    const step = steps[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const next = Math.max(0, Math.min(rows.length - 1, row + step[0]));
+    const view = box.current!;
+    const [above, below] = [next * ROW, (next + 2) * ROW - view.clientHeight];
+    if (view.scrollTop > above) view.scrollTop = above;
+    if (view.scrollTop < below) view.scrollTop = below;
+    look();
+    isMoved.current = true;
+    at.current = [next, Math.max(0, Math.min(columns.length - 1, column + step[1]))];
+    setActive(at.current);
+  };
+
+  return (
+    <section aria-label="Comparison table" class="comparison">
+      <Legend />
+      <div class="scroll" ref={box} onScroll={look}>
+        <table role="grid" aria-label="Test accuracy, percent" aria-rowcount={rows.length + 1} onKeyDown={move}>
+          <thead>
+            <tr aria-rowindex={1}>
+              <th scope="col">network and recipe</th>
+              {columns.map(({ title }) => (
+                <th scope="col" key={title}>
+                  {title}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {first > 0 && <tr role="presentation" class="gap" style={{ height: `${first * ROW}px` }} />}
+            {rows.slice(first, last).map(({ network, recipe, cells: own }, index) => (
+              <tr key={`${network} ${recipe}`} aria-rowindex={first + index + 2}>
+                <th scope="row">
+                  {network}
+                  <small>{recipe}</small>
+                </th>
+                {own.map((cell, at) => (
+                  <td
+                    role="gridcell"
+                    key={at}
+                    tabIndex={first + index === tabRow && at === column ? 0 : -1}
+                    onFocus={() => setActive([first + index, at])}
+                    onClick={() => cell !== undefined && choose(cell)}
+                  >
+                    {cell === undefined ? (
+                      <span class="unseen">no such cell</span>
+                    ) : (
+                      <CellView cell={cell} isAtWork={atWork.has(cell.at)} isOpen={cell.at === open} />
+                    )}
+                  </td>
+                ))}
+              </tr>
+            ))}
+            {last < rows.length && (
+              <tr role="presentation" class="gap" style={{ height: `${(rows.length - last) * ROW}px` }} />
+            )}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}

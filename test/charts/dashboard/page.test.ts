@@ -1,0 +1,278 @@
+/** The dashboard as people use it: a real browser on a real sweep that runs. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { start, writeSweep } from '../../cli/prunesweep';
+import { temporaryFolder } from '../../idxfiles';
+import { hasChromium, startChromium, whyNoChromium } from '../../servers/chromium';
+import { freePort } from '../../servers/port';
+
+const MASKED = { criterion: 'magnitude', scope: 'global', recovery: 'masked', schedule: 'iterative' };
+const SPEC = {
+  hiddenWidths: [[8], [12, 6]],
+  pruneRatios: [0, 0.5, 0.9, 0.95],
+  seeds: 2,
+  recipes: [MASKED, { criterion: 'random', scope: 'global', recovery: 'none', schedule: 'oneshot' }],
+  training: { epochs: 8 },
+  retraining: { epochs: 2 },
+};
+const CELLS = 16;
+const HOSTILE = '<img src=x onerror="document.title=\'taken\'">';
+
+interface Place {
+  url: string;
+  folder: string;
+  port: number;
+  stop(): Promise<void>;
+}
+
+const stops: (() => Promise<unknown>)[] = [];
+
+/** Serves folders as a user does, as a process of its own. */
+async function serve(folder: string, at?: number): Promise<Place> {
+  const port = at ?? (await freePort());
+  const { process: child, outcome } = start(['serve', folder, '--http', `127.0.0.1:${port}`]);
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await outcome;
+  };
+  stops.push(stop);
+  const url = `http://127.0.0.1:${port}`;
+  for (let tries = 0; ; tries++)
+    try {
+      if ((await fetch(`${url}/readyz`)).ok) return { url, folder, port, stop };
+    } catch (error) {
+      if (tries > 300) throw error;
+    } finally {
+      await new Promise((done) => setTimeout(done, 100));
+    }
+}
+
+const cellOf = (page: Page, place: number) => page.getByRole('gridcell').nth(place);
+
+describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
+  let browser: Browser;
+  let place: Place;
+  let ended: Promise<unknown>;
+  const complaints: string[] = [];
+
+  /** A page that notes whatever the browser finds wrong, and any request to elsewhere. */
+  async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
+    page.on('pageerror', ({ message }) => complaints.push(message));
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) complaints.push(message.text());
+    });
+    page.on('request', (asked) => {
+      if (!asked.url().startsWith(place.url) && !/^(data|blob):/.test(asked.url())) complaints.push(asked.url());
+    });
+    await page.goto(`${place.url}${path}`);
+    return page;
+  }
+
+  beforeAll(async () => {
+    browser = await startChromium();
+    const folder = mkdtempSync(join(tmpdir(), 'prunesweep-test-'));
+    stops.push(async () => rmSync(folder, { recursive: true, force: true }));
+    const out = join(folder, 'out');
+    const run = start(['run', writeSweep(folder, SPEC), '--out', out, '--workers', '1']);
+    stops.push(async () => run.process.kill('SIGKILL'));
+    ended = run.outcome;
+    for (let tries = 0; tries < 600; tries++) {
+      try {
+        if (readFileSync(join(out, 'sweep.yaml'), 'utf8') !== '') break;
+      } catch {}
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    place = await serve(out);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    for (const stop of stops.reverse()) await stop();
+  });
+
+  it('lists the sweeps, opens one and fills its table while it runs, with what is at work', async () => {
+    const page = await open('/');
+    await page.getByRole('link', { name: 'test', exact: true }).click();
+    await page.getByText('● live').waitFor();
+    expect(await page.getByRole('gridcell').count()).toBe(CELLS);
+    await page.getByText(/lineages? at work/).click();
+    await page.getByText(/seed \d, .*: epoch \d of \d, loss/).waitFor();
+    await ended;
+    await page.getByText('✓ complete').waitFor();
+    await page.getByText('Every one of the 32 trials has its record in the table').waitFor();
+    expect(page.url()).toContain('sweep=test');
+    await page.close();
+  });
+
+  it('shows the numbers of `prunesweep table`, and draws their curve with what was published', async () => {
+    const page = await open('/?sweep=test');
+    await cellOf(page, 0).waitFor();
+    const table: { network: string; remainingWeights: number; mean: number; high: number }[] = JSON.parse(
+      await start(['table', place.folder, '--format', 'json']).outcome.then(({ stdout }) => stdout),
+    );
+    const shown = (await page.getByRole('gridcell').allInnerTexts()).join(' ');
+    for (const { mean, high } of table)
+      expect(shown).toContain(`${(100 * mean).toFixed(2)} ± ${(100 * (high - mean)).toFixed(2)}`);
+    const picture = page.getByRole('img', { name: /Test error against remaining weights/ });
+    const circles = () => picture.locator('circle').count();
+    await picture.waitFor();
+    const all = await circles();
+    await page.getByLabel('published points').uncheck();
+    await expect.poll(circles).toBeLessThan(all);
+    await page.getByLabel('Network').selectOption('8');
+    await expect.poll(() => page.getByRole('gridcell').count()).toBe(CELLS / 2);
+    await expect.poll(() => picture.textContent()).not.toContain('12-6');
+    const again = await open(new URL(page.url()).pathname + new URL(page.url()).search);
+    await cellOf(again, 0).waitFor();
+    expect(await again.getByRole('gridcell').count()).toBe(CELLS / 2);
+    expect(await again.getByLabel('published points').isChecked()).toBe(false);
+    await Promise.all([page.close(), again.close()]);
+  });
+
+  it('is reached in full by the keyboard alone, and a cell says all that is recorded of it', async () => {
+    const page = await open('/?sweep=test');
+    await cellOf(page, 0).waitFor();
+    const isInGrid = () => page.evaluate(() => document.activeElement?.getAttribute('role') === 'gridcell');
+    for (let tabs = 0; tabs < 30 && !(await isInGrid()); tabs++) await page.keyboard.press('Tab');
+    expect(await isInGrid()).toBe(true);
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    const drawer = page.getByRole('complementary', { name: 'Cell' });
+    await drawer.getByText('Surviving weights of each input pixel').waitFor();
+    expect(page.url()).toContain('cell=2');
+    const id = await drawer.locator('dd code').textContent();
+    const [recorded] = readFileSync(join(place.folder, 'ledger.ndjson'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(id!));
+    const record = JSON.parse(recorded!);
+    const text = await drawer.textContent();
+    for (const count of record.remainingByLayer) expect(text).toContain(count.toLocaleString('en'));
+    expect(text).toContain(record.cost.host);
+    expect(await drawer.locator('figure').nth(1).locator('rect').count()).toBeGreaterThanOrEqual(784);
+    await page.keyboard.press('Escape');
+    await drawer.waitFor({ state: 'detached' });
+    expect(await isInGrid()).toBe(true);
+    await page.close();
+  });
+
+  for (const [state, options] of Object.entries({
+    light: { colorScheme: 'light' },
+    dark: { colorScheme: 'dark' },
+    'light, 400 pixels wide': { colorScheme: 'light', viewport: { width: 400, height: 700 } },
+  } satisfies Record<string, BrowserContextOptions>))
+    it(`has nothing that axe-core finds serious, and nothing beyond its edge: ${state}`, async () => {
+      for (const path of ['/', '/?sweep=test', '/?sweep=test&cell=2']) {
+        const page = await open(path, options);
+        await page
+          .getByRole(path === '/' ? 'link' : 'gridcell')
+          .nth(1)
+          .waitFor();
+        if (path.includes('cell')) await page.getByText('Surviving weights of each input pixel').waitFor();
+        // What a page's own policy refuses, playwright may run: from the debugger's side.
+        await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
+        const violations = await page.evaluate(async () => {
+          const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+          interface Violation {
+            id: string;
+            impact: string;
+            nodes: { html: string }[];
+          }
+          const found = (await axe.run()).violations.filter(
+            ({ impact }) => impact === 'serious' || impact === 'critical',
+          );
+          return found.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);
+        });
+        expect(violations).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+        await page.close();
+      }
+    });
+
+  it('says that the connection is lost, and catches up without a gap when the server is back', async () => {
+    const page = await open('/?sweep=test');
+    await page.getByText('● live').waitFor();
+    await place.stop();
+    await page.getByText('Connection lost').waitFor();
+    expect(await cellOf(page, 0).textContent()).toContain('±');
+    const trial = JSON.parse(readFileSync(join(place.folder, 'ledger.ndjson'), 'utf8').split('\n')[0]!).id;
+    appendFileSync(join(place.folder, 'failures.ndjson'), `${JSON.stringify({ trial, reason: HOSTILE })}\n`);
+    place = await serve(place.folder, place.port);
+    await page.getByText('● live').waitFor();
+    await page.getByText('✓ complete').waitFor();
+    await page.close();
+  });
+
+  it('shows a failed cell without colour, its reason as text whatever is in it, and the command to see more', async () => {
+    const folder = temporaryFolder();
+    const out = join(folder, 'out');
+    // With l2 = 1 a step of 10 multiplies each weight by -9.
+    const training = { epochs: 2, optimizer: 'sgd', learningRate: 10, l2: 1 };
+    const diverging = { hiddenWidths: [[8]], pruneRatios: [0], seeds: 1, training };
+    const run = await start(['run', writeSweep(folder, diverging, 'failing.yaml'), '--out', out]).outcome;
+    expect(run.code).toBe(1);
+    const told = JSON.parse(readFileSync(join(out, 'failures.ndjson'), 'utf8').split('\n')[0]!);
+    appendFileSync(join(out, 'failures.ndjson'), `${JSON.stringify({ ...told, reason: HOSTILE })}\n`);
+    const before = place;
+    place = await serve(out);
+    const page = await open('/?sweep=test');
+    await page.getByText('✕ failed').first().waitFor();
+    expect(await cellOf(page, 0).textContent()).toContain('✕');
+    await cellOf(page, 0).click();
+    await page.getByText(`prunesweep run ${out}/sweep.yaml --out ${out}`).waitFor();
+    expect(await page.locator('.drawer').textContent()).toMatch(/failed: /);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(await page.title()).toBe('prunesweep');
+    const strange = await open(`/?sweep=${encodeURIComponent(HOSTILE)}`);
+    await strange.getByRole('heading', { name: HOSTILE }).waitFor();
+    expect(await strange.locator('img').count()).toBe(0);
+    await Promise.all([page.close(), strange.close()]);
+    await place.stop();
+    place = before;
+  });
+
+  it('loads less than 300 kB, from its own server alone, under a policy without eval or inline scripts', async () => {
+    const answer = await fetch(`${place.url}/`);
+    const page = await answer.text();
+    const parts = [...page.matchAll(/(?:src|href)="(\.\/[^"]+)"/g)].map((match) => match[1]!);
+    expect(parts.length).toBeGreaterThanOrEqual(2);
+    let bytes = gzipSync(page).length;
+    for (const part of parts) {
+      const got = await fetch(`${place.url}/${part.slice(2)}`, { headers: { 'accept-encoding': 'gzip' } });
+      expect(got.status).toBe(200);
+      bytes += Number(got.headers.get('content-length'));
+    }
+    expect(bytes).toBeGreaterThan(10_000);
+    expect(bytes).toBeLessThan(300_000);
+    const policy = answer.headers.get('content-security-policy')!;
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|\*|https?:/);
+    expect(complaints).toEqual([]);
+  });
+
+  it('answers to the names of this machine alone, reads alone, and names no file', async () => {
+    const ask = (path: string, host: string, method = 'GET') =>
+      new Promise<number>((done, fail) =>
+        request({ port: place.port, host: '127.0.0.1', path, method, headers: { host } }, (answer) => {
+          answer.resume();
+          done(answer.statusCode!);
+        })
+          .on('error', fail)
+          .end(),
+      );
+    expect(await ask('/api/sweeps', `localhost:${place.port}`)).toBe(200);
+    expect(await ask('/api/sweeps', '[::1]:1')).toBe(200);
+    for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'localhost@evil.example'])
+      expect(await ask('/api/sweeps', host)).toBe(421);
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'])
+      expect(await ask('/api/sweeps', 'localhost', method)).toBe(404);
+    for (const path of ['/../package.json', '/%2e%2e/package.json', '/assets/..%2f..%2fcli.js', '/assets/%00'])
+      expect(await ask(path, 'localhost')).toBeGreaterThanOrEqual(400);
+  });
+});
