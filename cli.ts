@@ -175,7 +175,7 @@ program
   .option('--json', 'as JSON', false)
   .summary('Say what a sweep would do, and how long it would take here.')
   .description(
-    'Say what a sweep would do: networks and their weights, lineages (dense networks), trials, packs, and the time that it takes on this machine, from a short measurement. Nothing is run.',
+    'Say what a sweep would do: networks and their weights, lineages (dense networks), trials, packs, the time that it takes on this machine, from a short measurement, and what its pods would ask for in a cluster. Nothing is run.',
   )
   .action((file: string, options: { json: boolean }) => {
     const { plan } = require('./cli/plan') as typeof import('./cli/plan');

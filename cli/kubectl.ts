@@ -18,7 +18,7 @@ import { planOf } from '../controller/kubernetes/plan';
 import { GROUP, PLURAL, type PruneSweep, VERSION } from '../controller/kubernetes/resource';
 import { DataError, SpecError, UsageError } from '../sweep/errors';
 import { describeDataset } from '../trainer/data/dataset';
-import { gridText } from './plan';
+import { gridText, podsText } from './plan';
 import type { TableFormat } from './table';
 
 export interface KubectlOptions {
@@ -92,7 +92,8 @@ export class Kubectl {
   async plan(name: string): Promise<void> {
     const plan = planOf(await this.sweep(name), describeDataset({ name: 'mnist', validation: 0 }));
     if ('problems' in plan) throw new SpecError(plan.problems);
-    write(`${gridText(plan.definition)}up to ${Math.min(plan.spec.parallelism, plan.packs)} pods at once`);
+    const { definition, spec } = plan;
+    write(gridText(definition) + podsText({ ...definition, sweep: { ...definition.sweep, spec } }));
   }
 
   async status(name: string): Promise<void> {

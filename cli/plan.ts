@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { type GridSize, gridSize, retrainingOf, trainingOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
+import { podMebibytes } from '../sweep/packs';
 import type { SweepDefinition } from '../sweep/spec';
 import { thousands } from '../sweep/wording';
 import { measureSpeed } from '../trainer/speed';
@@ -16,6 +17,12 @@ interface Plan extends GridSize {
   workers: number;
   /** On this machine, with that many workers. */
   estimatedSeconds: number;
+  /** Of one core of this machine, for all of it. */
+  coreSeconds: number;
+  /** On one core; more workers or pods than lineages end nothing sooner. */
+  longestLineageSeconds: number;
+  /** Memory that a pod asks for when the sweep's template says nothing else. */
+  podMebibytes: number;
 }
 
 /** Seconds that one worker would take for each network, all seeds together. */
@@ -40,13 +47,17 @@ function networkSeconds({ sweep: { spec }, shape }: SweepDefinition, size: GridS
   });
 }
 
+/** Weights. */
+const largestOf = ({ sweep: { spec }, shape }: SweepDefinition): number =>
+  Math.max(...spec.hiddenWidths.map((widths) => weightCount(layerSizes(widths, shape))));
+
 function makePlan(loaded: SweepDefinition): Plan {
   const { sweep, shape } = loaded;
   const { spec, metadata } = sweep;
   const size = gridSize(spec, shape);
   const workers = Math.min(spec.parallelism, cpus().length, size.lineages);
   const seconds = networkSeconds(loaded, size, measureSpeed());
-  const perLineage = seconds.map((total) => (total * spec.hiddenWidths.length) / size.lineages);
+  const longest = Math.max(...seconds.map((one) => (one * spec.hiddenWidths.length) / size.lineages));
   const total = seconds.reduce((sum, one) => sum + one, 0);
   return {
     name: metadata.name,
@@ -56,7 +67,10 @@ function makePlan(loaded: SweepDefinition): Plan {
     ...size,
     workers,
     // No sooner than the longest lineage, which one worker alone does.
-    estimatedSeconds: Math.max(total / workers, ...perLineage),
+    estimatedSeconds: Math.max(total / workers, longest),
+    coreSeconds: total,
+    longestLineageSeconds: longest,
+    podMebibytes: podMebibytes(largestOf(loaded)),
   };
 }
 
@@ -81,11 +95,10 @@ export function gridText({ sweep, shape }: SweepDefinition): string {
     return `  ${network.padEnd(12)} ${thousands(weights).padStart(11)} weights, pruned to ${shown}${more}`;
   });
   if (plan.networks.length > MOST_NETWORKS) lines.push(`  and ${plan.networks.length - MOST_NETWORKS} more`);
-  const largest = Math.max(...spec.hiddenWidths.map((widths) => weightCount(layerSizes(widths, shape))));
   const trainImages = shape.trainImages - spec.dataset.validation;
   return [
     `${metadata.name}: ${shape.identity}, ${thousands(trainImages)} training and ${thousands(shape.testImages)} test images`,
-    `${counted(plan.networks.length, 'network')}, the largest with ${thousands(largest)} weights:`,
+    `${counted(plan.networks.length, 'network')}, the largest with ${thousands(largestOf({ sweep, shape }))} weights:`,
     ...lines,
     `${counted(spec.recipes.length, 'recipe')}, ${counted(spec.seeds.length, 'seed')}`,
     `${counted(plan.lineages, 'lineage')} (dense networks), ${counted(plan.trials, 'trial')}, ${counted(plan.packs, 'pack')}`,
@@ -93,11 +106,31 @@ export function gridText({ sweep, shape }: SweepDefinition): string {
   ].join('\n');
 }
 
-const timeText = ({ estimatedSeconds, workers }: Plan) =>
-  `about ${duration(estimatedSeconds)} on this machine with ${counted(workers, 'worker')}, by a measurement of a fraction of a second\n`;
+/** `up to 8 pods at once, each with a core and 376 MiB of memory`. */
+export function podsText({ sweep, shape }: SweepDefinition): string {
+  const { spec } = sweep;
+  const pods = Math.min(spec.parallelism, gridSize(spec, shape).packs);
+  const each =
+    spec.template.resources === undefined
+      ? `with a core and ${podMebibytes(largestOf({ sweep, shape }))} MiB of memory`
+      : 'as template.resources says';
+  return `up to ${counted(pods, 'pod')} at once, each ${each}`;
+}
+
+function timeText({ estimatedSeconds, workers, coreSeconds, longestLineageSeconds }: Plan): string {
+  const [time, total, longest] = [estimatedSeconds, coreSeconds, longestLineageSeconds].map(duration);
+  return [
+    `about ${time} on this machine with ${counted(workers, 'worker')}, by a measurement of a fraction of a second:`,
+    `  ${total} of a core in all, ${longest} of it the longest lineage`,
+    '',
+  ].join('\n');
+}
 
 export function plan(file: string, options: { json: boolean }): void {
   const loaded = loadSweep(file);
   const made = makePlan(loaded);
-  process.stdout.write(options.json ? `${JSON.stringify(made, undefined, 2)}\n` : gridText(loaded) + timeText(made));
+  const inCluster = loaded.sweep.spec.dataset.idx === undefined ? `in a cluster ${podsText(loaded)}\n` : '';
+  process.stdout.write(
+    options.json ? `${JSON.stringify(made, undefined, 2)}\n` : gridText(loaded) + timeText(made) + inCluster,
+  );
 }

@@ -1,7 +1,7 @@
 /** The two objects of a sweep, whatever its size: a ConfigMap that says what to do and an Indexed Job that does it. */
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { sweepYaml } from '../../sweep/accept';
-import { GPU_RESOURCE } from '../../sweep/packs';
+import { GPU_RESOURCE, podMebibytes } from '../../sweep/packs';
 import { objectName, QUEUE_LABEL, REVISION_LABEL, SWEEP_LABEL } from './names';
 import type { Plan } from './plan';
 import { type ConfigMap, GROUP, type Job, KIND, type PruneSweep, VERSION } from './resource';
@@ -24,15 +24,10 @@ export type GpuPods = Pick<V1PodSpec, 'nodeSelector' | 'tolerations'>;
 export const SWEEP_KEY = 'sweep.yaml';
 const CONTAINER = 'trainer';
 const [SWEEP_FOLDER, NATS_FOLDER] = ['/etc/prunesweep/sweep', '/etc/prunesweep/nats'];
-/**
- * What a trainer takes at most, in MiB. Measured: 300 for one hidden layer of 50, 327 for 300-100, 384 for 1200-100 and 535 for
- * 2000-1000, of 40 thousand to 3.6 million weights.
- */
-const mebibytesFor = (weights: number): number => Math.ceil(305 + (66 * weights) / 1e6);
 
 /** One core, and room for twice the memory that it takes. */
 function resourcesFor(weights: number) {
-  const mebibytes = mebibytesFor(weights);
+  const mebibytes = podMebibytes(weights);
   return { requests: { cpu: '1', memory: `${mebibytes}Mi` }, limits: { memory: `${2 * mebibytes}Mi` } };
 }
 /** A trainer makes durable what is under way in 5 s. */

@@ -178,7 +178,9 @@ describe.runIf(hasKubernetes && hasNats)(`kubectl prunesweep${whyNoKubernetes}${
     await cluster.apply({ ...SPEC, maxFailedTrials: 0 });
     expect(await tells('status', 'test')).toBe('test: no controller has seen it yet\n');
     expect(await tells('logs', 'test')).toBe('test: there are no pods\n');
-    expect(await tells('plan', 'test')).toMatch(/12 trials[\s\S]*4 packs[\s\S]*up to 3 pods at once\n$/);
+    expect(await tells('plan', 'test')).toMatch(
+      /12 trials[\s\S]*4 packs[\s\S]*up to 3 pods at once, each with a core and \d+ MiB of memory\n$/,
+    );
 
     cluster.startController();
     const failed = await cluster.until('Failed');

@@ -121,8 +121,22 @@ describe('prunesweep plan', () => {
     console.info(`100,000 trials: ${seconds.toFixed(2)} s, ${megabytes.toFixed(0)} MB`);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ trials: 100_000, lineages: 5000, packs: 5000 });
-    expect((JSON.parse(stdout) as { estimatedSeconds: number }).estimatedSeconds).toBeGreaterThan(1000);
+    const plan = JSON.parse(stdout) as Record<'estimatedSeconds' | 'coreSeconds' | 'longestLineageSeconds', number>;
+    expect(plan.estimatedSeconds).toBeGreaterThan(1000);
+    expect(plan.longestLineageSeconds * 5000).toBeGreaterThanOrEqual(plan.coreSeconds);
+    expect(plan.longestLineageSeconds).toBeLessThan(plan.coreSeconds / 4000);
     expect(megabytes).toBeLessThan(300);
+  });
+
+  it('says what a pod asks for, where pods can have the data', async () => {
+    const plan = async (spec: object) => (await prunesweep('plan', writeSweep(temporaryFolder(), spec))).stdout;
+    expect(await plan({ hiddenWidths: [[300, 100]], seeds: 3 })).toMatch(
+      /in a cluster up to 3 pods at once, each with a core and 323 MiB of memory\n$/,
+    );
+    expect(await plan({ template: { resources: { requests: { cpu: '2' } } } })).toMatch(
+      /in a cluster up to 1 pod at once, each as template\.resources says\n$/,
+    );
+    expect(await plan({ dataset: { idx: writeIdxFolder(temporaryFolder()) } })).not.toContain('pods');
   });
 
   it('of data that are wrong names the field, beside all else that is wrong', async () => {
