@@ -289,7 +289,7 @@ plugin
   .command('logs <name>')
   .option('--pack <i>', 'of the pods of one pack', integer(0))
   .option('--pods <n>', 'of so many pods, those that failed first', integer(1), 10)
-  .description('Print the logs of its pods.')
+  .description('Print the logs of its pods: lines to read on a terminal, JSON in a pipe.')
   .action((name: string, { pack, pods }: { pack?: number; pods: number }) => kubectl().logs(name, pack, pods));
 plugin
   .command('retry <name>')

@@ -18,6 +18,7 @@ import { planOf } from '../controller/kubernetes/plan';
 import { GROUP, PLURAL, type PruneSweep, VERSION } from '../controller/kubernetes/resource';
 import { DataError, SpecError, UsageError } from '../sweep/errors';
 import { describeDataset } from '../trainer/data/dataset';
+import { readableLog } from './log';
 import { gridText, podsText } from './plan';
 import type { TableFormat } from './table';
 
@@ -134,7 +135,8 @@ export class Kubectl {
       const text = await this.core
         .readNamespacedPodLog({ name: pod.metadata!.name!, namespace })
         .catch((error) => this.readable(error, 'its log').message);
-      write(text);
+      // A container has no terminal to write to, but who reads its log may have one.
+      write(process.stdout.isTTY ? readableLog(text) : text);
     }
     if (pods.length > most) write(`and ${pods.length - most} more pods; --pack chooses one, --pods shows more`);
   }

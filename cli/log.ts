@@ -31,3 +31,13 @@ export function readable(line: string): string {
   const begin = `${DIM}${time.slice(11, 19)}${PLAIN} ${colour === undefined ? '' : `${colour}${level}:${PLAIN} `}`;
   return `${begin}${said.join(' ')}\n${stack === undefined ? '' : `${stack}\n`}`;
 }
+
+/** A pod's log for a person: events as on a terminal, and whatever else is in it as it is. */
+export const readableLog = (text: string): string =>
+  text.replace(/^\{.*\}$/gm, (line) => {
+    try {
+      return readable(line).trimEnd();
+    } catch {
+      return line;
+    }
+  });

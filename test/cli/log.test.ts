@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { readable } from '../../cli/log';
+import { readable, readableLog } from '../../cli/log';
 
 const read = (event: object) =>
   stripVTControlCharacters(readable(JSON.stringify({ level: 'info', time: '2026-01-02T03:04:05.678Z', ...event })));
@@ -15,5 +15,14 @@ describe('a line of the log on a terminal', () => {
     expect(read({ level: 'warn', msg: 'NATS is away' })).toBe('03:04:05 warn: NATS is away\n');
     const err = { message: 'no', stack: 'Error: no\n    at here' };
     expect(read({ level: 'error', err, msg: 'no' })).toBe('03:04:05 error: no\nError: no\n    at here\n');
+  });
+});
+
+describe('the log of a pod on a terminal', () => {
+  it('has its events as lines to read, and the rest as it is', () => {
+    const event = JSON.stringify({ level: 'info', time: '2026-01-02T03:04:05.678Z', msg: 'pack 0' });
+    const others = ['FATAL ERROR: heap out of memory', '{"time":12}', '{"cut":}', '{}'].join('\n');
+    const text = readableLog(`${event}\n${others}\n${event}`);
+    expect(stripVTControlCharacters(text)).toBe(`03:04:05 pack 0\n${others}\n03:04:05 pack 0`);
   });
 });
