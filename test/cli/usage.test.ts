@@ -163,14 +163,18 @@ describe('prunesweep plan', () => {
   });
 
   for (const sample of readdirSync(SAMPLES))
-    it(`accepts the sample ${sample}`, async () => {
-      const { code, stdout } = await prunesweep('plan', join(SAMPLES, sample));
-      expect(code).toBe(0);
-      const { spec, metadata } = parse(readFileSync(join(SAMPLES, sample), 'utf8')) as {
-        metadata: { name: string };
-        spec: { hiddenWidths: unknown[] };
-      };
-      expect(stdout).toContain(`${metadata.name}: mnist`);
-      expect(stdout).toContain(`${spec.hiddenWidths.length} network`);
+    it(`accepts each sweep of the sample ${sample}`, async () => {
+      const file = join(temporaryFolder(), 'sweep.yaml');
+      for (const text of readFileSync(join(SAMPLES, sample), 'utf8').split(/^---$/m)) {
+        writeFileSync(file, text);
+        const { code, stdout, stderr } = await prunesweep('plan', file);
+        expect(code, stderr).toBe(0);
+        const { spec, metadata } = parse(text) as {
+          metadata: { name: string };
+          spec: { hiddenWidths: unknown[] };
+        };
+        expect(stdout).toContain(`${metadata.name}: mnist`);
+        expect(stdout).toContain(`${spec.hiddenWidths.length} network`);
+      }
     });
 });
