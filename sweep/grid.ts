@@ -102,32 +102,36 @@ export function* eachGridPoint(spec: SweepSpec, shape: DatasetShape): Generator<
 
 export const gridPoints = (spec: SweepSpec, shape: DatasetShape): GridPoint[] => [...eachGridPoint(spec, shape)];
 
-/** All dense networks: by hidden widths, seed, and the l1 and l2 of the recipes. */
-export function lineagesOf(spec: SweepSpec, shape: DatasetShape): Lineage[] {
-  return spec.hiddenWidths.flatMap((hiddenWidths) =>
-    spec.seeds.flatMap((seed) => {
-      const lineages = new Map<string, Lineage>();
-      for (const recipe of spec.recipes) {
-        const content = {
-          dataset: shape.identity,
-          validation: spec.dataset.validation,
-          hiddenWidths,
-          training: trainingOf(spec, recipe),
-          seed,
-        };
-        const id = lineageId(content);
-        const lineage = lineages.get(id) ?? { id, content, sizes: layerSizes(hiddenWidths, shape), chains: [] };
-        lineage.chains.push(chainOf(spec, shape, hiddenWidths, recipe, seed));
-        lineages.set(id, lineage);
-      }
-      return [...lineages.values()];
-    }),
-  );
+/** The dense networks of one seed, in the order of the recipes whose training they have first. */
+function lineagesOfSeed(spec: SweepSpec, shape: DatasetShape, hiddenWidths: number[], seed: number): Lineage[] {
+  const lineages = new Map<string, Lineage>();
+  for (const recipe of spec.recipes) {
+    const content = {
+      dataset: shape.identity,
+      validation: spec.dataset.validation,
+      hiddenWidths,
+      training: trainingOf(spec, recipe),
+      seed,
+    };
+    const id = lineageId(content);
+    const lineage = lineages.get(id) ?? { id, content, sizes: layerSizes(hiddenWidths, shape), chains: [] };
+    lineage.chains.push(chainOf(spec, shape, hiddenWidths, recipe, seed));
+    lineages.set(id, lineage);
+  }
+  return [...lineages.values()];
 }
 
+/** All dense networks: by hidden widths, seed, and the l1 and l2 of the recipes. */
+export const lineagesOf = (spec: SweepSpec, shape: DatasetShape): Lineage[] =>
+  spec.hiddenWidths.flatMap((hiddenWidths) =>
+    spec.seeds.flatMap((seed) => lineagesOfSeed(spec, shape, hiddenWidths, seed)),
+  );
+
+const lineagesOfEachSeed = (spec: SweepSpec): number =>
+  new Set(spec.recipes.map((recipe) => JSON.stringify(trainingOf(spec, recipe)))).size;
+
 /** How many dense networks there are of each hidden widths. */
-const lineagesOfEach = (spec: SweepSpec): number =>
-  spec.seeds.length * new Set(spec.recipes.map((recipe) => JSON.stringify(trainingOf(spec, recipe)))).size;
+const lineagesOfEach = (spec: SweepSpec): number => spec.seeds.length * lineagesOfEachSeed(spec);
 
 const packsOf = (spec: SweepSpec, shape: DatasetShape): number[] =>
   packSizes(
@@ -136,11 +140,22 @@ const packsOf = (spec: SweepSpec, shape: DatasetShape): number[] =>
     lineagesOfEach(spec),
   );
 
-/** The lineages of a pack, 0 for the first: so many at a time in the order of the grid. None when there is no such pack. */
+/**
+ * The lineages of a pack, 0 for the first: so many at a time in the order of the grid. None when there is no such pack. The rest
+ * of the grid is not made for it: of a million trials that would take each pod 6 s and 600 MB.
+ */
 export function packOf(spec: SweepSpec, shape: DatasetShape, pack: number): Lineage[] {
   const sizes = packsOf(spec, shape);
-  const before = sizes.slice(0, pack).reduce((sum, size) => sum + size, 0);
-  return lineagesOf(spec, shape).slice(before, before + (sizes[pack] ?? 0));
+  const size = sizes[pack] ?? 0;
+  const before = sizes.slice(0, pack).reduce((sum, one) => sum + one, 0);
+  const together = lineagesOfEachSeed(spec);
+  const [first, end] = [Math.floor(before / together), Math.ceil((before + size) / together)];
+  const lineages: Lineage[] = [];
+  for (let at = first; at < end; at++) {
+    const hiddenWidths = spec.hiddenWidths[Math.floor(at / spec.seeds.length)]!;
+    lineages.push(...lineagesOfSeed(spec, shape, hiddenWidths, spec.seeds[at % spec.seeds.length]!));
+  }
+  return lineages.slice(before - first * together, before - first * together + size);
 }
 
 /** How large the grid is, without its trials being made. */

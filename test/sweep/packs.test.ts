@@ -64,6 +64,7 @@ describe('a pack', () => {
       }),
       seeds: fc.integer({ min: 1, max: 40 }),
       lineagesPerPack: fc.oneof(fc.constant('auto'), fc.integer({ min: 1, max: 9 })),
+      recipes: fc.constantFrom([{}], [{}, { l2: 0.001 }, { criterion: 'random' }]),
       template: fc.constantFrom({}, { accelerator: 'gpu', gpuMemory: 1 }, { accelerator: 'gpu' }),
     });
     fc.assert(
@@ -76,5 +77,13 @@ describe('a pack', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('is made without the rest of a grid of a million trials', () => {
+    const grid = { hiddenWidths: [[300, 100]], pruneRatios: [0, 0.9, 0.95, 0.98, 0.99] };
+    const { spec } = sweepOf({ ...grid, seeds: 200_000 });
+    const { packs: count } = gridSize(spec, MNIST);
+    const [last] = lineagesOf(sweepOf({ ...grid, seeds: [200_000] }).spec, MNIST);
+    expect(packOf(spec, MNIST, count - 1).at(-1)).toEqual(last);
   });
 });
