@@ -1,7 +1,6 @@
 /** Folds the ledger into the store and the boards, and knows how true they are at any moment. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ledger, LedgerMessage, PublishedSweep, Withdrawal } from '../bus/bus';
-import type { HeardNews } from '../bus/nats/news';
+import type { HeardNews, Ledger, LedgerMessage, PublishedSweep, Withdrawal } from '../bus/bus';
 import { accuracy } from '../sweep/cells';
 import { encodeDefinition } from '../sweep/definition';
 import { DiskError, UsageError } from '../sweep/errors';

@@ -27,6 +27,11 @@ export interface PackNews {
   lineages: string[];
 }
 
+export type News = { kind: 'progress'; progress: Progress } | { kind: 'pack'; pack: PackNews };
+
+/** News, and whether it was said before the follower came. */
+export type HeardNews = News & { isOld: boolean };
+
 /** A definition of a sweep and where it is from. */
 export interface PublishedSweep {
   definition: SweepDefinition;

@@ -18,9 +18,8 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TrialRecord } from '../sweep/record';
-import type { Failure, Ledger, LedgerEntry, LedgerMessage, LedgerPosition, PackNews, Progress } from './bus';
+import type { Failure, HeardNews, Ledger, LedgerEntry, LedgerMessage, LedgerPosition, PackNews, Progress } from './bus';
 import { LEDGER_FILE, parseLine } from './ledger';
-import type { HeardNews } from './nats/news';
 import { isSame } from './records';
 
 const LIVE_FILE = 'live.json';

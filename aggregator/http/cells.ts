@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { Aggregator } from '../aggregator';
 import type { Board } from '../board';
 import { statusOf } from './status';
+import { event } from './stream';
 
 /** The least time between two looks, and the most between two signs of life, in ms. */
 const [REST, SIGN_OF_LIFE] = [100, 2000];
@@ -18,9 +19,6 @@ function markOf(board: Board): string {
   marks.set(board, mark);
   return mark;
 }
-
-const event = (kind: string, data: unknown, id?: string) =>
-  `${id === undefined ? '' : `id: ${id}\n`}event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
 
 function statusNow(aggregator: Aggregator, board: Board): object {
   const status = statusOf(aggregator, board);

@@ -2,12 +2,10 @@
 import type { Aggregator } from '../aggregator';
 import type { ToldFact } from '../store';
 import { statusOf } from './status';
+import { event } from './stream';
 
 /** Facts that are read at once, the least time between two looks, and the most between two signs of life, in ms. */
 const [AT_ONCE, REST, SIGN_OF_LIFE] = [500, 250, 15_000];
-
-const event = (kind: string, data: unknown, id?: string) =>
-  `${id === undefined ? '' : `id: ${id}\n`}event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
 
 /**
  * An id is the store's, the grid's and a place of the ledger: after the store was made again places mean other things, and

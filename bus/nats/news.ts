@@ -1,14 +1,9 @@
 /** Progress: published and forgotten, followed from the last news of each lineage and pack. */
 import { DeliverPolicy } from 'nats';
-import type { PackNews, Progress } from '../bus';
+import type { HeardNews, News, PackNews, Progress } from '../bus';
 import type { NatsLink } from './connect';
 import { messagesOf } from './follow';
 import { PROGRESS, PROGRESS_SUBJECTS, packSubject, progressSubject } from './subjects';
-
-export type News = { kind: 'progress'; progress: Progress } | { kind: 'pack'; pack: PackNews };
-
-/** News, and whether it was said before the follower came. */
-export type HeardNews = News & { isOld: boolean };
 
 export class NatsNews {
   constructor(private readonly link: NatsLink) {}
