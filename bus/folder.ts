@@ -26,6 +26,8 @@ const LIVE_FILE = 'live.json';
 const FAILURES_FILE = 'failures.ndjson';
 /** Between two looks, in ms. */
 const [LOOK, SAY, SAY_AGAIN] = [250, 500, 5000];
+/** Characters that are kept of a line that is none. */
+const HEAD = 200;
 /** Read at once. */
 const BYTES = 1 << 22;
 
@@ -122,6 +124,18 @@ class Tail {
   }
 }
 
+/** A line that a full disk cut off and another was written behind is no failure, and stops nothing. */
+function failureEntry(line: string, where: string): LedgerEntry {
+  try {
+    const { trial, reason } = (JSON.parse(line) ?? {}) as Partial<Failure>;
+    if (typeof trial === 'string' && typeof reason === 'string') return { kind: 'failure', failure: { trial, reason } };
+  } catch {
+    // Said below.
+  }
+  const head = line.slice(0, HEAD);
+  return { kind: 'poison', subject: where, reason: 'not a failure as a run writes it', bytes: line.length, head };
+}
+
 /** What several folders hold, as one ledger: places are given out as this process finds the records. */
 export class FolderLedger implements Pick<Ledger, 'recorded' | 'follow' | 'position'> {
   private readonly records = new Map<string, TrialRecord>();
@@ -139,7 +153,7 @@ export class FolderLedger implements Pick<Ledger, 'recorded' | 'follow' | 'posit
     for (const tail of this.ledgers)
       for (const line of tail.lines()) this.take(parseLine(line, `${tail.path}, line ${tail.line}`));
     for (const tail of this.failures)
-      for (const line of tail.lines()) this.entries.push({ kind: 'failure', failure: JSON.parse(line) as Failure });
+      for (const line of tail.lines()) this.entries.push(failureEntry(line, `${tail.path}, line ${tail.line}`));
   }
 
   private take(record: TrialRecord): void {
