@@ -11,7 +11,9 @@ export interface Assignment {
   checkpoints: ReadonlyMap<CheckpointName, Uint8Array>;
 }
 
-export type ToWorker = { kind: 'assignment'; assignment: Assignment } | { kind: 'recorded'; id: string };
+export type ToWorker =
+  /** The first: what the worker's program begins with. */
+  { kind: 'begin'; data: unknown } | { kind: 'assignment'; assignment: Assignment } | { kind: 'recorded'; id: string };
 
 export type FromWorker =
   | { kind: 'ready' }

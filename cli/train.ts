@@ -7,6 +7,7 @@ import type { TrialRecord } from '../sweep/record';
 import type { SweepDefinition } from '../sweep/spec';
 import type { Lineage, Trial } from '../sweep/trial';
 import { loadDataset } from '../trainer/data/dataset';
+import type { SharedImages } from '../trainer/data/images';
 import { HAS_FUSED_MULTIPLY_ADD } from '../trainer/engine/wasm/machine';
 import { networkPath } from '../trainer/kept';
 import { dataSize, lineageSeconds } from '../trainer/work';
@@ -60,7 +61,11 @@ export async function train(training: Training): Promise<number> {
     status.say(
       'This processor has no fused multiply-add. It is emulated, for the same records as elsewhere; training takes some 30 times as long.',
     );
-  const images = loadDataset(sweep.spec.dataset);
+  let loaded: SharedImages | undefined;
+  const images = () => {
+    loaded ??= loadDataset(sweep.spec.dataset);
+    return loaded;
+  };
   const timeLeft = new TimeLeft(work, isDone, data, workers, performance.now() / 1000);
   const failed = new Set<string>();
   const stopping = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -71,7 +76,7 @@ export async function train(training: Training): Promise<number> {
     work,
     isDone,
     (worker): WorkerData => ({
-      ...{ worker, images, stopping },
+      ...{ worker, images: images(), stopping },
       ...(networks === undefined ? {} : { networks }),
       versions: { prunesweep: version, node: process.versions.node },
     }),

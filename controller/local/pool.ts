@@ -34,7 +34,8 @@ class WorkerError extends Error {
 /**
  * Works off the lineages, first come first served, and resolves when all is done and durable.
  * @param file the worker's program
- * @param dataOf what a worker (1 for the first) gets as its `workerData`
+ * @param dataOf what a worker (1 for the first) begins with. Asked for once its thread is starting: that takes 0.1 s, and so
+ *   does much of what is asked for
  * @param isDone whether a trial needs no work
  */
 export async function runPool(
@@ -67,7 +68,7 @@ export async function runPool(
   };
   const runWorker = (worker: number) =>
     new Promise<void>((resolve, reject) => {
-      const thread = new Worker(file, { workerData: dataOf(worker) });
+      const thread = new Worker(file);
       threads.push(thread);
       const send = (message: ToWorker) => thread.postMessage(message);
       const receive = async (message: FromWorker): Promise<void> => {
@@ -108,6 +109,7 @@ export async function runPool(
       });
       thread.on('error', reject);
       thread.on('exit', (code) => reject(new Error(`worker ${worker} ended with code ${code}`)));
+      send({ kind: 'begin', data: dataOf(worker) });
     });
   try {
     const all = Promise.all([...Array(count).keys()].map((index) => runWorker(index + 1)));
