@@ -18,7 +18,7 @@ for (const name of ['schedules', 'seed'])
   }
 // Around the controller, all points at which it may crash are walked as well.
 const file = values.operator ? 'test/faults/operator' : values.pods ? 'test/faults/pods' : 'test/faults/faults.test.ts';
-const { status } = spawnSync('vitest', ['run', file, '--testTimeout', '600000'], {
+const { status } = spawnSync('vitest', ['run', file, '--testTimeout', '900000'], {
   stdio: 'inherit',
   env: { ...process.env, FAULT_SCHEDULES: values.schedules, FAULT_SEED: values.seed, CRASH_POINTS: 'all' },
 });

@@ -15,7 +15,7 @@ import { NODE } from '../../servers/kubernetes/realcluster';
 import { inStream } from '../instream';
 import { ENOUGH_MEMORY, type PodFault, type PodSchedule, resourcesOf } from './schedule';
 
-const SETTLES_WITHIN = 180_000;
+const SETTLES_WITHIN = 420_000;
 const EVICTS_WITHIN = 40_000;
 /** A person tries again what failed so often at most. */
 const MOST_RETRIES = 10;
