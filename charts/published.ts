@@ -1,4 +1,7 @@
-/** What others measured with LeNet-300-100 (266,200 weights) on MNIST: beside ours in figures, and decided on by claims. */
+/** What others measured with LeNet-300-100 on MNIST: beside ours in figures, and decided on by claims. */
+
+/** Of LeNet-300-100. */
+const WEIGHTS = 266_200;
 
 export interface PublishedPoint {
   /** What it is called in figures and tables. */
@@ -22,6 +25,9 @@ const point = (
   read: PublishedPoint['read'],
   source: string,
 ): PublishedPoint => ({ method, year, remainingPercent, errorPercent, read, source });
+
+export const publishedCount = ({ remainingPercent }: PublishedPoint): number =>
+  Math.round((remainingPercent / 100) * WEIGHTS);
 
 /** By falling share of what is left. */
 export const PUBLISHED: readonly PublishedPoint[] = [

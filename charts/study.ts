@@ -2,7 +2,7 @@
  * What figures and claims are made of: one row a measured trial, with all that it was trained and pruned with. The rows
  * of several sweeps lie side by side; a row says itself what it is a measurement of.
  */
-import { networkName, recipeName, weightCount } from '../sweep/networks';
+import { layerSizes, networkName, recipeName, weightCount } from '../sweep/networks';
 import type { TrialRecord } from '../sweep/record';
 import type { DatasetShape, RecipeSpec, RetrainingSpec, TrainingSpec } from '../sweep/spec';
 import { type Summary, summarise } from '../sweep/statistics';
@@ -11,6 +11,8 @@ export interface Row {
   id: string;
   network: string;
   hiddenWidths: number[];
+  /** Layer sizes, input to classes. */
+  sizes: number[];
   /** Of the dense network, without biases. */
   weights: number;
   seed: number;
@@ -42,6 +44,9 @@ export interface Study {
   records: ReadonlyMap<string, TrialRecord>;
 }
 
+/** Of the data that all published numbers here are of; beside what was measured on other data they say nothing. */
+export const isMnist = ({ shape }: Pick<Study, 'shape'>): boolean => shape.identity === 'mnist';
+
 /** @param records all of one data set; those of others are left out */
 export function studyOf(records: ReadonlyMap<string, TrialRecord>, shape: Study['shape']): Study {
   const own = [...records.values()].filter(({ trial }) => trial.dataset === shape.identity);
@@ -51,9 +56,9 @@ export function studyOf(records: ReadonlyMap<string, TrialRecord>, shape: Study[
 function rowOf(record: TrialRecord, records: ReadonlyMap<string, TrialRecord>, shape: Study['shape']): Row {
   const { id, trial, test, validation } = record;
   const { hiddenWidths, seed, training, recipe, retraining, remainingWeights } = trial;
+  const sizes = layerSizes(hiddenWidths, shape);
   return {
-    ...{ id, network: networkName(hiddenWidths), hiddenWidths },
-    weights: weightCount([shape.inputs, ...hiddenWidths, shape.classes]),
+    ...{ id, network: networkName(hiddenWidths), hiddenWidths, sizes, weights: weightCount(sizes) },
     ...{ seed, validation: trial.validation, training, recipe, retraining, remainingWeights },
     path: pathOf(record, records),
     ...{ remainingByLayer: record.remainingByLayer, thresholdByLayer: record.thresholdByLayer },
@@ -84,6 +89,9 @@ export const validationPercent = ({ validationCorrect, validationImages }: Row):
     ? undefined
     : (100 * validationCorrect) / validationImages;
 export const remainingPercent = ({ remainingWeights, weights }: Row): number => (100 * remainingWeights) / weights;
+/** What a layer has left, percent of its own weights. @param layer 0 for fc1 */
+export const layerPercent = ({ sizes, remainingByLayer }: Row, layer: number): number =>
+  (100 * remainingByLayer[layer]!) / (sizes[layer]! * sizes[layer + 1]!);
 export const isDense = ({ remainingWeights, weights }: Row): boolean => remainingWeights === weights;
 
 /** What a network was trained and pruned with, its hidden widths, seed and count apart. */
@@ -101,9 +109,18 @@ const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
-  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  for (const item of items) {
+    const name = key(item);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [item]);
+    else group.push(item);
+  }
   return groups;
 }
+
+/** The items of the key that most of them have; of keys that are as frequent, of the first by text. */
+export const mostFrequent = <T>(items: readonly T[], key: (item: T) => string): T[] =>
+  [...groupBy(items, key)].sort(([a, x], [b, y]) => y.length - x.length || byText(a, b))[0]?.[1] ?? [];
 
 /**
  * The replicates of each network and count, by network and falling count. Where a count was reached over different
@@ -150,13 +167,8 @@ export function paired(a: readonly Row[], b: readonly Row[]): Pair[] {
 /** What most trials of a study were trained and retrained with: the sweep that it is about, others being beside it. */
 export function mainRows(study: Study): Row[] {
   const retrained = study.rows.filter(({ retraining }) => retraining !== null);
-  const counted = [...groupBy(retrained, (row) => frameOf(row, row.retraining))].sort(
-    ([a, x], [b, y]) => y.length - x.length || byText(a, b),
-  );
-  const most = counted[0]?.[1][0];
-  const frames = groupBy(study.rows, (row) => frameOf(row, null));
-  const widest = [...frames].sort(([a, x], [b, y]) => y.length - x.length || byText(a, b))[0]?.[1] ?? [];
-  if (most === undefined) return widest;
+  const [most] = mostFrequent(retrained, (row) => frameOf(row, row.retraining));
+  if (most === undefined) return mostFrequent(study.rows, (row) => frameOf(row, null));
   return study.rows.filter((row) => frameOf(row, row.retraining ?? most.retraining) === frameOf(most, most.retraining));
 }
 
@@ -212,19 +224,11 @@ export function hanRows(
       recipe.schedule === schedule &&
       recipe.keepDense === undefined,
   );
-  const settings = [
-    ...groupBy(own, ({ training, validation, retraining, weights, remainingWeights }) =>
-      JSON.stringify([training, validation, remainingWeights === weights ? null : retraining]),
-    ),
-  ].sort(([a, x], [b, y]) => y.length - x.length || byText(a, b));
-  const [first] = settings[0]?.[1] ?? [];
-  return first === undefined
-    ? []
-    : own.filter(
-        (row) =>
-          JSON.stringify([row.training, row.validation]) === JSON.stringify([first.training, first.validation]) &&
-          (isDense(row) || JSON.stringify(row.retraining) === JSON.stringify(first.retraining)),
-      );
+  const pruned = own.filter((row) => !isDense(row));
+  const [most] = mostFrequent(pruned, (row) => frameOf(row, row.retraining));
+  if (most === undefined) return [];
+  const frame = frameOf(most, most.retraining);
+  return own.filter((row) => frameOf(row, isDense(row) ? most.retraining : row.retraining) === frame);
 }
 
 /** The share that Han et al. left of LeNet-300-100, 8.2 %, or the count of these rows next to it, from 7.5 to 9 %. */

@@ -35,14 +35,11 @@ function rowOf(fields: Record<string, string | undefined>, shape: Study['shape']
   const names = (name: string) => (text(name) === '' ? [] : text(name).split(';'));
   const numbers = (name: string) => names(name).map(Number);
   const hiddenWidths = text('network').split('-').map(Number);
+  const sizes = layerSizes(hiddenWidths, shape);
   const [linear, keepDense] = [names('linear'), names('keep_dense')];
   return {
-    ...{ id: text('trial_id'), network: networkName(hiddenWidths), hiddenWidths },
-    ...{
-      weights: weightCount(layerSizes(hiddenWidths, shape)),
-      seed: number('seed'),
-      validation: number('validation'),
-    },
+    ...{ id: text('trial_id'), network: networkName(hiddenWidths), hiddenWidths, sizes, weights: weightCount(sizes) },
+    ...{ seed: number('seed'), validation: number('validation') },
     training: {
       ...{ epochs: number('epochs'), batchSize: number('batch_size') },
       ...{ optimizer: text('optimizer') as TrainingSpec['optimizer'], learningRate: number('learning_rate') },

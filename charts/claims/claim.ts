@@ -23,6 +23,8 @@ export interface Claim {
   statement: string;
   /** In words, margins included. */
   rule: string;
+  /** Decided by numbers that were measured on MNIST, so by no other data. */
+  isOfMnist?: true;
   of(study: Study): Judged | Missing;
 }
 

@@ -18,6 +18,7 @@ const SOURCE = 'Han et al. 2015';
 
 export const hanTable1: Claim = {
   name: 'han-table1',
+  isOfMnist: true,
   source: `${SOURCE}, Table 1`,
   statement: 'LeNet-300-100 loses no accuracy at 8 % of its weights: 1.64 % error before, 1.59 % after.',
   rule: `With their recipe (${RECIPE}): error after pruning is at most the one before, paired by seed, and at most 1.59 %.`,
@@ -43,6 +44,7 @@ const QUANTITIES = [
 
 export const hanTable2: Claim = {
   name: 'han-table2',
+  isOfMnist: true,
   source: `${SOURCE}, Table 2`,
   statement: 'Layer by layer: active units, weights left and FLOPs are as in their table.',
   rule: `With their recipe (${RECIPE}): each of the eleven numbers that are not so by definition is within ${WITHIN} points of theirs.`,

@@ -1,9 +1,9 @@
 /** All claims, and how they are judged together. */
 import { holm, type Test, testRegion, together, type Verdict, verdictOf } from '../decision';
-import { isMissing } from '../figures/figure';
-import type { Study } from '../study';
+import { isMissing, type Missing } from '../figures/figure';
+import { isMnist, type Study } from '../study';
 import { activations } from './activations';
-import type { Claim, Comparison } from './claim';
+import type { Claim, Comparison, Judged } from './claim';
 import { half } from './half';
 import { hanTable1, hanTable2 } from './han';
 import { literature } from './literature';
@@ -32,9 +32,20 @@ export interface JudgedClaim extends Pick<Claim, 'name' | 'source' | 'statement'
   missing?: string;
 }
 
+const NOT_MNIST = { missing: 'it takes the data set mnist, which its numbers were measured on' };
+
+/** What was published of MNIST neither decides on other data nor stands beside them. */
+function madeOf({ of, isOfMnist }: Claim, study: Study): Judged | Missing {
+  if (isMnist(study)) return of(study);
+  if (isOfMnist) return NOT_MNIST;
+  const made = of(study);
+  if (isMissing(made)) return made;
+  return { ...made, comparisons: made.comparisons.map(({ published: _, ...comparison }) => comparison) };
+}
+
 /** Every comparison of every claim is one hypothesis of the family that Holm corrects for. */
 export function judge(study: Study, claims: readonly Claim[] = CLAIMS): JudgedClaim[] {
-  const made = claims.map((claim) => ({ claim, made: claim.of(study) }));
+  const made = claims.map((claim) => ({ claim, made: madeOf(claim, study) }));
   const tests = made.flatMap(({ claim, made: judged }) =>
     isMissing(judged)
       ? []

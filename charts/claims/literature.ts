@@ -1,10 +1,8 @@
 import { recipeName } from '../../sweep/networks';
 import { missing } from '../figures/rows';
-import { PUBLISHED, type PublishedPoint } from '../published';
+import { PUBLISHED, type PublishedPoint, publishedCount } from '../published';
 import { errorPercent, groupBy, groupsOf, isDense, type Row, type Study, settingOf, validationPercent } from '../study';
 import type { Claim } from './claim';
-
-const WEIGHTS = 266_200;
 
 /** What a setting is called in a note. */
 function nameOf({ recipe, training, retraining }: Row): string {
@@ -31,14 +29,16 @@ export function bestOnValidation({ rows }: Study, count: number): { rows: Row[];
   return groups[0] && { rows: groups[0].rows, tries: groups.length };
 }
 
-function claimOf({ method, year, remainingPercent, errorPercent: published, source, read }: PublishedPoint): Claim {
-  const count = Math.round((remainingPercent / 100) * WEIGHTS);
+function claimOf(point: PublishedPoint): Claim {
+  const { method, year, remainingPercent, errorPercent: published, source, read } = point;
+  const count = publishedCount(point);
   const name = `${method} ${remainingPercent}`
     .toLowerCase()
     .replace(/[^a-z0-9.]+/g, '-')
     .replaceAll('-.', '.');
   return {
     name: `literature-${name}`,
+    isOfMnist: true,
     source: `${source} (${year}${read === 'as quoted' ? ', as quoted' : ''})`,
     statement: `${method}: ${published} % error with ${remainingPercent} % of the weights of LeNet-300-100.`,
     rule: `With ${count} weights left, the recipe of ours that is best on the 5,000 images held back has at most ${published} % test error.`,

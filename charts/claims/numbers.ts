@@ -7,6 +7,7 @@ function number(name: string, network: string, count: number, recipe: string, pu
   const where = `${network} with ${count} weights left, ${how}`;
   return {
     name,
+    isOfMnist: true,
     source: 'the article',
     statement: `${where}: ${published} % accuracy.`,
     rule: `Mean accuracy within ${WITHIN} point of ${published} %, recipe ${recipe}.`,

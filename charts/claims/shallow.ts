@@ -1,14 +1,8 @@
-import { groupAt, MASKED, mainRows, ofRecipe, type Row } from '../study';
+import { groupAt, layerPercent, MASKED, mainRows, ofRecipe } from '../study';
 import { type Claim, complete } from './claim';
 
 const COUNT = 2657;
 const NETWORKS = ['300-100', '600-100', '300-200'];
-
-/** Percent of a layer's own weights that are left. */
-function kept({ remainingByLayer, hiddenWidths }: Row, layer: number): number {
-  const sizes = [784, ...hiddenWidths, 10];
-  return (100 * remainingByLayer[layer]!) / (sizes[layer]! * sizes[layer + 1]!);
-}
 
 /** Claim 6. */
 export const shallow: Claim = {
@@ -24,7 +18,7 @@ export const shallow: Claim = {
       const deeper = (layer: number) => ({
         what: `${network}: share left of fc${layer + 1} less that of fc${layer}`,
         unit: 'points' as const,
-        values: own.map((row) => kept(row, layer) - kept(row, layer - 1)),
+        values: own.map((row) => layerPercent(row, layer) - layerPercent(row, layer - 1)),
         region: { low: 0 },
       });
       return [deeper(1), deeper(2)];

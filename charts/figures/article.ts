@@ -1,6 +1,6 @@
 /** The article's comparison table, ours beside it. */
 import { ARTICLE } from '../published';
-import { denseRows, groupAt, MASKED, mainRows, ofRecipe, REGROW } from '../study';
+import { denseRows, groupAt, isMnist, MASKED, mainRows, ofRecipe, REGROW } from '../study';
 import { type Drawn, figure } from './figure';
 import { missing } from './rows';
 import { drawTable, plusMinus } from './style';
@@ -32,6 +32,7 @@ export const article = figure<ArticleRow, Drawn<ArticleRow>>({
   title: 'The networks of the article: test accuracy (%), dense and pruned',
   of(study) {
     const main = mainRows(study);
+    const said = (percent: number | undefined) => (isMnist(study) ? percent : undefined);
     const rows = ARTICLE.map(({ network, denseAccuracyPercent, pruned }): ArticleRow => {
       const dense = denseRows(main).find((row) => row.network === network);
       const denseGroup = dense && groupAt(denseRows(main), network, dense.weights);
@@ -40,19 +41,17 @@ export const article = figure<ArticleRow, Drawn<ArticleRow>>({
       const isMistake = BY_MISTAKE.includes(network);
       return {
         ...{ network, dense_percent: denseGroup?.mean, dense_high_percent: denseGroup?.high },
-        ...{ article_dense_percent: denseAccuracyPercent, remaining_weights: pruned?.remainingWeights },
+        ...{ article_dense_percent: said(denseAccuracyPercent), remaining_weights: pruned?.remainingWeights },
         ...{ masked_percent: masked?.mean, masked_high_percent: masked?.high },
-        article_masked_percent: isMistake ? undefined : pruned?.accuracyPercent,
+        article_masked_percent: isMistake ? undefined : said(pruned?.accuracyPercent),
         ...{ regrow_percent: regrow?.mean, regrow_high_percent: regrow?.high },
-        article_regrow_percent: isMistake ? pruned?.accuracyPercent : pruned?.regrownAccuracyPercent,
+        article_regrow_percent: said(isMistake ? pruned?.accuracyPercent : pruned?.regrownAccuracyPercent),
         n: denseGroup?.n ?? masked?.n,
       };
     });
     if (rows.every(({ n }) => n === undefined)) return missing("some of the article's networks");
-    return {
-      rows,
-      note: `${seedsNote(rows, '±')} The article: one run each, 300-200 and 300-300 with pruned weights training again.`,
-    };
+    const beside = ' The article: one run each, 300-200 and 300-300 with pruned weights training again.';
+    return { rows, note: `${seedsNote(rows, '±')}${isMnist(study) ? beside : ''}` };
   },
   draw({ rows, note }, canvas) {
     const number = (value: number | undefined) => (value === undefined ? undefined : String(value));

@@ -2,7 +2,21 @@
 import * as Plot from '@observablehq/plot';
 import type { Canvas } from './figure';
 import type { Interval } from './rows';
-import { axis, bandedLines, base, coloured, compose, GREY, grid, heading, inRows, logAxis, plot, short } from './style';
+import {
+  axis,
+  bandedLines,
+  base,
+  coloured,
+  compose,
+  GREY,
+  grid,
+  heading,
+  inRows,
+  legendOf,
+  logAxis,
+  plot,
+  short,
+} from './style';
 
 export interface CurveRow extends Interval {
   panel: string;
@@ -15,9 +29,9 @@ export interface Curves {
   title: string;
   note: string;
   x: string;
-  y: string;
+  y: string | ((panel: string) => string);
   xIsLog?: boolean;
-  yOptions?: Plot.ScaleOptions;
+  yOptions?: Plot.ScaleOptions | ((panel: string) => Plot.ScaleOptions);
   xFormat?: (value: number) => string;
   /** At most so many panels beside each other. */
   most?: number;
@@ -32,6 +46,7 @@ export function drawCurves(rows: readonly CurveRow[], canvas: Canvas, options: C
     title,
     note,
     xIsLog = false,
+    y,
     yOptions = { nice: true },
     xFormat = short,
     most = 3,
@@ -48,11 +63,13 @@ export function drawCurves(rows: readonly CurveRow[], canvas: Canvas, options: C
     tickFormat: xFormat,
     ...(xTicks ? { ticks: xTicks } : { ticks: 4 }),
   };
-  const panels = headings.map((name) =>
+  // What all panels of a row have in common is said once.
+  const yLabel = (at: number, name: string) => (typeof y === 'function' ? y(name) : at % columns === 0 ? y : null);
+  const panels = headings.map((name, at) =>
     plot({
-      ...base(canvas, width, height),
+      ...base(canvas, width, height, name),
       x: xIsLog ? logAxis(options.x, scale) : axis(options.x, scale),
-      y: axis(options.y, yOptions),
+      y: axis(yLabel(at, name), typeof yOptions === 'function' ? yOptions(name) : yOptions),
       ...scales,
       marks: [
         Plot.gridY({ stroke: '#ddd', strokeOpacity: 1 }),
@@ -61,11 +78,10 @@ export function drawCurves(rows: readonly CurveRow[], canvas: Canvas, options: C
           rows.filter(({ panel }) => panel === name),
           { x: 'x', y: 'y', low: 'low', high: 'high', by: 'line' },
         ),
-        heading(name),
+        heading(name, width),
         Plot.frame({ stroke: '#999' }),
       ],
     }),
   );
-  const legend = lines.map((label, at) => ({ label, color: scales.color.range[at]! }));
-  return compose(canvas, { title, legend, panels: inRows(panels, columns), note });
+  return compose(canvas, { title, legend: legendOf(lines), panels: inRows(panels, columns), note });
 }

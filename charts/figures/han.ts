@@ -1,6 +1,17 @@
 /** Han et al.'s Tables 1 and 2, ours beside theirs. */
 import { HAN } from '../published';
-import { denseRows, errorPercent, groupAt, hanCount, hanRows, type Row, type Study } from '../study';
+import {
+  denseRows,
+  errorPercent,
+  groupAt,
+  hanCount,
+  hanRows,
+  isMnist,
+  layerPercent,
+  type Row,
+  remainingPercent,
+  type Study,
+} from '../study';
 import { type Drawn, figure, type Missing } from './figure';
 import { missing } from './rows';
 import { drawTable, plusMinus, short } from './style';
@@ -20,11 +31,11 @@ export interface Table2Row {
   layer: string;
   weights: number;
   active_percent: number;
-  han_active_percent: number;
+  han_active_percent: number | undefined;
   remaining_percent: number;
-  han_remaining_percent: number;
+  han_remaining_percent: number | undefined;
   flop_percent: number;
-  han_flop_percent: number;
+  han_flop_percent: number | undefined;
   n: number;
 }
 
@@ -54,13 +65,14 @@ export const table1 = figure<Table1Row, Drawn<Table1Row>>({
       const counts = { weights: short(remainingWeights), compression: weights / remainingWeights };
       return [{ network, source: 'ours', error_percent: mean, high_percent: high, ...counts, n }];
     };
-    const theirs = (network: string, error: number, weights: string, compression: number): Table1Row => ({
-      ...{ network, source: 'Han et al.', error_percent: error, high_percent: undefined, weights, compression, n: 1 },
-    });
+    const theirs = (network: string, error: number, weights: string, compression: number): Table1Row[] => {
+      const row = { network, source: 'Han et al.', error_percent: error, high_percent: undefined };
+      return isMnist(study) ? [{ ...row, weights, compression, n: 1 }] : [];
+    };
     const rows = [
-      theirs('dense', HAN.denseErrorPercent, HAN.weights, 1),
+      ...theirs('dense', HAN.denseErrorPercent, HAN.weights, 1),
       ...ours('dense', own.dense),
-      theirs('pruned', HAN.prunedErrorPercent, HAN.remaining, HAN.compression),
+      ...theirs('pruned', HAN.prunedErrorPercent, HAN.remaining, HAN.compression),
       ...ours('pruned', own.pruned),
     ];
     return {
@@ -89,10 +101,10 @@ export const table1 = figure<Table1Row, Drawn<Table1Row>>({
  * Per layer and in total, in percent: units above zero on average over the test set, weights left, and both multiplied
  * (a weight's product is skipped when its input is zero; the input counts as wholly active).
  */
-export function layerShares({ remainingByLayer, activeMean, hiddenWidths, weights, flopFraction }: Row) {
-  const sizes = [784, ...hiddenWidths, 10];
-  const layers = remainingByLayer.map((left, l) => {
-    const remaining = (100 * left) / (sizes[l]! * sizes[l + 1]!);
+export function layerShares(row: Row) {
+  const { sizes, activeMean, hiddenWidths, flopFraction } = row;
+  const layers = row.remainingByLayer.map((_, l) => {
+    const remaining = layerPercent(row, l);
     const input = l === 0 ? 1 : activeMean[l - 1]! / sizes[l]!;
     // All of the outputs count as active: the softmax has no zeros.
     const active = l === hiddenWidths.length ? 100 : (100 * activeMean[l]!) / sizes[l + 1]!;
@@ -100,8 +112,7 @@ export function layerShares({ remainingByLayer, activeMean, hiddenWidths, weight
   });
   const units = sizes.slice(1).reduce((sum, size) => sum + size, 0);
   const active = (100 * (activeMean.reduce((sum, one) => sum + one, 0) + sizes.at(-1)!)) / units;
-  const left = remainingByLayer.reduce((sum, one) => sum + one, 0);
-  return [...layers, { active, remaining: (100 * left) / weights, flop: 100 * flopFraction }];
+  return [...layers, { active, remaining: remainingPercent(row), flop: 100 * flopFraction }];
 }
 
 export const table2 = figure<Table2Row, Drawn<Table2Row>>({
@@ -113,16 +124,17 @@ export const table2 = figure<Table2Row, Drawn<Table2Row>>({
     const shares = own.pruned.map(layerShares);
     const mean = (at: number, what: 'active' | 'remaining' | 'flop') =>
       shares.reduce((sum, one) => sum + one[at]![what], 0) / shares.length;
-    const rows = HAN.layers.map(
-      (han, at): Table2Row => ({
-        layer: han.layer,
-        weights: [235_200, 30_000, 1000, 266_200][at]!,
-        ...{ active_percent: mean(at, 'active'), han_active_percent: han.activePercent },
-        ...{ remaining_percent: mean(at, 'remaining'), han_remaining_percent: han.remainingPercent },
-        ...{ flop_percent: mean(at, 'flop'), han_flop_percent: han.flopPercent },
+    const { sizes, weights } = own.pruned[0]!;
+    const rows = HAN.layers.map(({ layer, ...numbers }, at): Table2Row => {
+      const han = isMnist(study) ? numbers : undefined;
+      return {
+        ...{ layer, weights: layer === 'total' ? weights : sizes[at]! * sizes[at + 1]! },
+        ...{ active_percent: mean(at, 'active'), han_active_percent: han?.activePercent },
+        ...{ remaining_percent: mean(at, 'remaining'), han_remaining_percent: han?.remainingPercent },
+        ...{ flop_percent: mean(at, 'flop'), han_flop_percent: han?.flopPercent },
         n: shares.length,
-      }),
-    );
+      };
+    });
     return {
       rows,
       note: `Mean of ${shares.length} seeds. ${RECIPE} FLOPs: weights x active units of the layer before.`,
@@ -130,17 +142,18 @@ export const table2 = figure<Table2Row, Drawn<Table2Row>>({
   },
   draw({ rows, note }, canvas) {
     const number = (value: number) => value.toFixed(1);
+    const theirs = (value: number | undefined) => (value === undefined ? undefined : String(value));
     return drawTable(canvas, {
       ...{ title: this.title, rows, note },
       columns: [
         { label: 'layer', isText: true, of: ({ layer }) => layer },
         { label: 'weights', of: ({ weights }) => short(weights) },
         { label: 'active %', of: (row) => number(row.active_percent) },
-        { label: 'Han', of: (row) => String(row.han_active_percent) },
+        { label: 'Han', of: (row) => theirs(row.han_active_percent) },
         { label: 'left %', of: (row) => number(row.remaining_percent) },
-        { label: 'Han', of: (row) => String(row.han_remaining_percent) },
+        { label: 'Han', of: (row) => theirs(row.han_remaining_percent) },
         { label: 'FLOP %', of: (row) => number(row.flop_percent) },
-        { label: 'Han', of: (row) => String(row.han_flop_percent) },
+        { label: 'Han', of: (row) => theirs(row.han_flop_percent) },
       ],
     });
   },

@@ -5,12 +5,13 @@ import {
   accuracyPercent,
   denseRows,
   type Group,
-  groupBy,
   groupsOf,
   hanRows,
-  isDense,
+  layerPercent,
+  mostFrequent,
   paired,
   type Row,
+  remainingPercent,
 } from '../study';
 import { drawCurves } from './curves';
 import { type Drawn, figure } from './figure';
@@ -62,12 +63,7 @@ export const figure5 = figure<LossRow, Drawn<LossRow>>({
   of(study) {
     const rows = FIVE.flatMap(({ curve, penalty, recovery, schedule }) => {
       const own = hanRows(study, penalty, recovery, schedule);
-      return lossesOf(
-        groupsOf(own),
-        denseRows(own),
-        curve,
-        ({ remainingWeights, weights }) => (100 * remainingWeights) / weights,
-      );
+      return lossesOf(groupsOf(own), denseRows(own), curve, remainingPercent);
     });
     const there = new Set(rows.map(({ curve }) => curve));
     const lacking = FIVE.filter(({ curve }) => !there.has(curve)).map(({ curve }) => curve);
@@ -89,28 +85,25 @@ export const figure5 = figure<LossRow, Drawn<LossRow>>({
   },
 });
 
-/** The layer that is pruned alone, with its size; undefined when there is none such. */
-function prunedAlone({ recipe, hiddenWidths }: Row): { layer: string; weights: number } | undefined {
+/** The layer that is pruned alone, 0 for fc1; undefined when there is none such. */
+function prunedAlone({ recipe, sizes }: Row): number | undefined {
   const kept = recipe.keepDense ?? [];
-  const sizes = [784, ...hiddenWidths, 10];
   const names = sizes.slice(1).map((_, l) => `fc${l + 1}`);
   const rest = names.filter((name) => !kept.includes(name));
-  if (rest.length !== 1) return undefined;
-  const l = names.indexOf(rest[0]!);
-  return { layer: rest[0]!, weights: sizes[l]! * sizes[l + 1]! };
+  return rest.length === 1 ? names.indexOf(rest[0]!) : undefined;
 }
 
 export const figure6 = figure<LossRow, Drawn<LossRow>>({
   name: 'han-figure6',
   title: 'What pruning one layer alone costs (Han et al., Figure 6)',
   of({ rows: all }) {
-    const own = all.filter(
+    const alone = all.filter(
       (row) => row.network === '300-100' && row.recipe.recovery === 'none' && prunedAlone(row) !== undefined,
     );
-    const rows = [...groupBy(own, (row) => prunedAlone(row)!.layer)].sort().flatMap(([layer, ofLayer]) => {
-      const percent = ({ remainingByLayer }: Row) =>
-        (100 * remainingByLayer[Number(layer.slice(2)) - 1]!) / prunedAlone(ofLayer[0]!)!.weights;
-      return lossesOf(groupsOf(ofLayer), denseRows(ofLayer.filter(isDense)), layer, percent);
+    const own = mostFrequent(alone, ({ training, validation }) => JSON.stringify([training, validation]));
+    const rows = [0, 1, 2].flatMap((layer) => {
+      const ofLayer = own.filter((row) => prunedAlone(row) === layer);
+      return lossesOf(groupsOf(ofLayer), denseRows(ofLayer), `fc${layer + 1}`, (row) => layerPercent(row, layer));
     });
     if (new Set(rows.map(({ curve }) => curve)).size < 3)
       return missing(

@@ -5,7 +5,7 @@ import type { Histogram, TrialRecord } from '../../sweep/record';
 import { denseRows, groupAt, hanCount, hanRows, MASKED, mainRows, ofRecipe } from '../study';
 import { type Canvas, type Drawn, figure } from './figure';
 import { firstSeed, missing, recordOf } from './rows';
-import { axis, base, compose, heading, PALETTE, plot, short } from './style';
+import { axis, base, compose, heading, PALETTE, plot, short, whole } from './style';
 
 export interface BinRow {
   /** `all`, `fc1`, ... */
@@ -44,7 +44,7 @@ function draw(rows: readonly BinRow[], canvas: Canvas, title: string, note: stri
     stages.map((stage, at) => {
       const own = rows.filter((row) => row.place === place && row.stage === stage && row.bin_high > row.bin_low);
       return plot({
-        ...base(canvas, width, 130),
+        ...base(canvas, width, 130, `${place}, ${stage}`),
         x: axis('weight', { ticks: canvas.width < 500 ? 3 : 5 }),
         y: axis('weights a bin', { tickFormat: short, ticks: 4 }),
         marks: [
@@ -56,7 +56,7 @@ function draw(rows: readonly BinRow[], canvas: Canvas, title: string, note: stri
             inset: 0,
           }),
           Plot.ruleY([0], { stroke: '#999' }),
-          heading(`${place}, ${stage}`),
+          heading(`${place}, ${stage}`, width),
         ],
       });
     }),
@@ -70,7 +70,7 @@ const ONE = (seed: number) =>
 /** The article's: before and after, of all weights and of each layer. */
 export const articleHistograms = figure<BinRow, Drawn<BinRow>>({
   name: 'article-histograms',
-  title: 'Weights of 600-100 before and after pruning to 0.5 %',
+  title: 'Weights of 600-100 before and after pruning to 2,657',
   of(study) {
     const main = mainRows(study);
     const after = firstSeed(groupAt(ofRecipe(main, MASKED), '600-100', 2657)?.rows ?? []);
@@ -110,7 +110,7 @@ export const hanHistograms = figure<BinRow, Drawn<BinRow>>({
       );
     return {
       rows: rowsOf(stages, ['fc1']),
-      note: `300-100, ${count} weights left. ${ONE(stages[0]!.record.trial.seed)}`,
+      note: `300-100, ${whole(count!)} weights left. ${ONE(stages[0]!.record.trial.seed)}`,
     };
   },
   draw({ rows, note }, canvas) {

@@ -1,7 +1,7 @@
 /** Weights left in each layer at the article's counts, ours beside what it reports. */
 import * as Plot from '@observablehq/plot';
 import { ARTICLE } from '../published';
-import { groupAt, MASKED, mainRows, ofRecipe, REGROW } from '../study';
+import { groupAt, isMnist, MASKED, mainRows, ofRecipe, REGROW } from '../study';
 import { type Drawn, figure } from './figure';
 import { type Interval, intervalOf, missing } from './rows';
 import { axis, base, coloured, compose, grid, heading, inRows, PALETTE, plot } from './style';
@@ -37,7 +37,7 @@ export const layers = figure<LayerRow, Drawn<LayerRow>>({
         }),
       );
       if (measured.length === 0) return [];
-      const reported = (byLayer ?? []).map(
+      const reported = ((isMnist(study) ? byLayer : undefined) ?? []).map(
         (weights, l): LayerRow => ({
           ...{ ...place, layer: `fc${l + 1}`, source: THE_ARTICLE, weights, low: undefined, high: undefined, n: 1 },
         }),
@@ -49,18 +49,21 @@ export const layers = figure<LayerRow, Drawn<LayerRow>>({
         'masked or regrow trials of 300-100, 600-100, 300-200 or 300-300 at 2,657, 2,663 or 1,641 weights',
       );
     const ours = rows.filter(({ source }) => source !== THE_ARTICLE);
-    return { rows, note: `${seedsNote(ours, 'line')} The article: one run; it gives no counts of 300-100.` };
+    const beside = isMnist(study) ? ' The article: one run; it gives no counts of 300-100.' : '';
+    return { rows, note: `${seedsNote(ours, 'line')}${beside}` };
   },
   draw({ rows, note }, canvas) {
     const places = [...new Set(rows.map(({ network, remaining_weights }) => `${network} at ${remaining_weights}`))];
     const { columns, width, height } = grid(canvas, places.length, 2, 0.55);
-    const sources = [...OURS.map(({ source }) => source), THE_ARTICLE];
+    const sources = [...OURS.map(({ source }) => source), THE_ARTICLE].filter((source) =>
+      rows.some((row) => row.source === source),
+    );
     const { color } = coloured(sources);
     const most = Math.max(...rows.map(({ weights, high }) => high ?? weights));
     const panels = places.map((place) => {
       const own = rows.filter(({ network, remaining_weights }) => `${network} at ${remaining_weights}` === place);
       return plot({
-        ...base(canvas, width, height),
+        ...base(canvas, width, height, `${place} weights`),
         fx: { domain: ['fc1', 'fc2', 'fc3'], label: null, padding: 0.15, axis: 'bottom' },
         x: { domain: sources, axis: null, padding: 0.1 },
         y: axis('weights left', { domain: [0, most], nice: true }),
@@ -70,7 +73,7 @@ export const layers = figure<LayerRow, Drawn<LayerRow>>({
           Plot.barY(own, { fx: 'layer', x: 'source', y: 'weights', fill: 'source' }),
           Plot.ruleX(own, { fx: 'layer', x: 'source', y1: 'low', y2: 'high', stroke: '#222' }),
           Plot.ruleY([0]),
-          heading(`${place} weights`, { fx: () => 'fc1' }),
+          heading(`${place} weights`, width, { fx: () => 'fc1' }),
         ],
       });
     });

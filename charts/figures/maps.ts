@@ -4,7 +4,7 @@ import { decodeCounts } from '../../sweep/counts';
 import { type Group, groupAt, groupsOf, hanCount, hanRows, MASKED, mainRows, ofRecipe, type Study } from '../study';
 import { type Canvas, type Drawn, figure } from './figure';
 import { missing } from './rows';
-import { axis, base, compose, heading, inRows, type LegendEntry, PALETTE, plot } from './style';
+import { axis, base, compose, EDGE, heading, inRows, type LegendEntry, PALETTE, plot, whole } from './style';
 
 export interface PixelRow {
   network: string;
@@ -53,7 +53,7 @@ function image(own: readonly PixelRow[], canvas: Canvas, side: number, title: st
   const pixels = Math.sqrt(own.length);
   return plot({
     ...base(canvas, side, side),
-    ...{ marginLeft: 6, marginRight: 6, marginTop: 20, marginBottom: 6 },
+    ...{ marginLeft: EDGE, marginRight: EDGE, marginTop: 20, marginBottom: EDGE },
     x: { axis: null, domain: [0, pixels] },
     y: { axis: null, domain: [pixels, 0] },
     color,
@@ -62,7 +62,7 @@ function image(own: readonly PixelRow[], canvas: Canvas, side: number, title: st
         ...{ x1: 'x', x2: (row: PixelRow) => row.x + 1, y1: 'y', y2: (row: PixelRow) => row.y + 1, fill: 'weights' },
       }),
       Plot.frame({ stroke: '#999' }),
-      heading(title),
+      heading(title, side, {}, EDGE),
     ],
   });
 }
@@ -75,7 +75,7 @@ export const articleMaps = figure<PixelRow, Drawn<PixelRow>>({
     const own = ofRecipe(mainRows(study), MASKED).filter(({ remainingWeights }) => remainingWeights === 2657);
     const rows = groupsOf(own).flatMap((group) => pixelsOf(study, group));
     return rows.length === 0
-      ? missing('masked trials at 2,657 weights, recorded with maps (since version 2)')
+      ? missing('masked trials at 2,657 weights, recorded with maps (since version 2), of square images')
       : {
           rows,
           note: `2,657 weights left of each network, masked; mean of ${rows[0]!.n} seeds. Above: weights a pixel.`,
@@ -98,20 +98,22 @@ export const articleMaps = figure<PixelRow, Drawn<PixelRow>>({
   },
 });
 
-/** Han et al.'s Figure 4: fc1 has 28 bands, one an image row. */
+/** Han et al.'s Figure 4: fc1 has bands, one an image row. */
 export const hanMap = figure<PixelRow, Drawn<PixelRow>>({
   name: 'han-figure4',
-  title: 'Weights left in fc1 along the input: 28 bands of 28 pixels (Han et al., Figure 4)',
+  title: 'Weights left in fc1 along the input, a band for each row of the image (Han et al., Figure 4)',
   of(study) {
     const own = hanRows(study, 'l2', 'masked', 'iterative');
     const count = hanCount(own);
     const group = count === undefined ? undefined : groupAt(own, '300-100', count);
     const rows = group === undefined ? [] : pixelsOf(study, group);
     return rows.length === 0
-      ? missing("records with maps of Han's recipe at some 8 %: 300-100, scope layer, masked, iterative, with l2")
+      ? missing(
+          "records with maps of Han's recipe at some 8 %, of square images: 300-100, scope layer, masked, iterative, with l2",
+        )
       : {
           rows,
-          note: `300-100, ${count} weights left, threshold per layer; mean of ${group!.n} seeds. Lines: rows of the image.`,
+          note: `300-100, ${whole(count!)} weights left, threshold per layer; mean of ${group!.n} seeds. Lines: rows of the image.`,
         };
   },
   draw({ rows, note }, canvas) {
@@ -130,7 +132,7 @@ export const hanMap = figure<PixelRow, Drawn<PixelRow>>({
         ),
         Plot.areaY(rows as PixelRow[], { x: 'input', y: 'weights', fill: PALETTE[0], curve: 'step' }),
         Plot.frame({ stroke: '#999' }),
-        heading('by position'),
+        heading('by position', isNarrow ? canvas.width : canvas.width - square),
       ],
     });
     const map = image(rows, canvas, square, 'as an image', color);

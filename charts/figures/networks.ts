@@ -1,7 +1,7 @@
 /** The article's dense networks: accuracy, and the share of hidden units that its "6" activates, ours beside its own. */
 import * as Plot from '@observablehq/plot';
 import { ARTICLE } from '../published';
-import { accuracyPercent, denseRows, groupsOf, mainRows, type Row } from '../study';
+import { accuracyPercent, denseRows, groupsOf, isMnist, mainRows, type Row } from '../study';
 import { type Drawn, figure } from './figure';
 import { type Interval, intervalOf, missing } from './rows';
 import { axis, base, compose, GREY, grid, heading, inRows, intervals, PALETTE, plot } from './style';
@@ -19,7 +19,7 @@ const active = (layer: string) => `active units of ${layer} (%)`;
 
 export const networks = figure<NetworkRow, Drawn<NetworkRow>>({
   name: 'article-networks',
-  title: 'Dense networks: accuracy, and hidden units above zero on the probe, a "6"',
+  title: 'Dense networks: accuracy, and hidden units above zero on the probe image',
   of(study) {
     const dense = denseRows(mainRows(study)).filter(({ hiddenWidths }) => hiddenWidths.length === 2);
     if (dense.length === 0) return missing('dense networks (pruneRatios: [0, ...])');
@@ -30,7 +30,7 @@ export const networks = figure<NetworkRow, Drawn<NetworkRow>>({
           ...intervalOf(summary),
         }),
       );
-    const published = (name: string) => ARTICLE.find(({ network }) => network === name);
+    const published = (name: string) => (isMnist(study) ? ARTICLE : []).find(({ network }) => network === name);
     const layers = ['fc1', 'fc2'].flatMap((layer, l) =>
       quantity(
         active(layer),
@@ -42,7 +42,8 @@ export const networks = figure<NetworkRow, Drawn<NetworkRow>>({
       ),
     );
     const rows = [...quantity(ACCURACY, accuracyPercent, (name) => published(name)?.denseAccuracyPercent), ...layers];
-    return { rows, note: `${seedsNote(rows, 'bar')} Crosses: the article, one run. Dashed: half of the units.` };
+    const beside = isMnist(study) ? ' Crosses: the article, one run. The probe: a "6".' : '';
+    return { rows, note: `${seedsNote(rows, 'bar')} Dashed: half of the units.${beside}` };
   },
   draw({ rows, note }, canvas) {
     const quantities = [...new Set(rows.map(({ quantity }) => quantity))];
@@ -62,14 +63,16 @@ export const networks = figure<NetworkRow, Drawn<NetworkRow>>({
           ...(quantity === ACCURACY ? [] : [Plot.ruleY([50], { stroke: GREY, strokeDasharray: '4 3' })]),
           ...intervals(own, { x: 'network', y: 'percent', low: 'low', high: 'high', by: 'network' }),
           Plot.dot(own, { x: 'network', y: 'article_percent', stroke: PALETTE[1], symbol: 'times', r: 3.5 }),
-          heading(quantity.split(' (')[0]!),
+          heading(quantity.split(' (')[0]!, width),
           Plot.frame({ stroke: '#999' }),
         ],
       });
     });
     const legend = [
       { label: 'ours', color: PALETTE[0]!, kind: 'dot' as const },
-      { label: 'the article', color: PALETTE[1]!, kind: 'dot' as const },
+      ...(rows.some(({ article_percent }) => article_percent !== undefined)
+        ? [{ label: 'the article', color: PALETTE[1]!, kind: 'dot' as const, symbol: 'times' as const }]
+        : []),
     ];
     return compose(canvas, { title: this.title, legend, panels: inRows(panels, columns), note });
   },

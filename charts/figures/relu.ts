@@ -85,7 +85,7 @@ export const relu = figure<ReluRow, Drawn<ReluRow>>({
             rows.filter((one) => one.state === state),
             { x: 'network', y: 'accuracy_percent', low: 'low', high: 'high', by: 'change' },
           ),
-          heading(state),
+          heading(state, width),
           Plot.frame({ stroke: '#999' }),
         ],
       }),

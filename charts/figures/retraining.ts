@@ -1,5 +1,7 @@
 /** Which retraining gives what: 300-100 at 1 % of its weights, where the article has 65 %. */
-import { groupBy, groupsOf, mainRows, type Row } from '../study';
+import { remainingFor } from '../../sweep/networks';
+import { ARTICLE } from '../published';
+import { groupBy, groupsOf, isMnist, mainRows, type Row, type Study } from '../study';
 import { drawCurves } from './curves';
 import { type Drawn, figure } from './figure';
 import { type Interval, intervalOf, missing } from './rows';
@@ -7,24 +9,25 @@ import { seedsNote } from './tradeoff';
 
 export interface RetrainingRow extends Interval {
   schedule: string;
+  /** How often it is pruned, and retrained, on the way to the count. */
+  steps: number;
   /** 0 where nothing is retrained. */
   epochs: number;
   learning_rate_factor: number | undefined;
   remaining_weights: number;
   accuracy_percent: number;
+  article_percent: number | undefined;
 }
 
-export const ARTICLE_PERCENT = 65;
-/** 99 % of 300-100 removed. */
-export const RETRAINED_COUNT = 2662;
+const PUBLISHED_PERCENT = ARTICLE.find(({ network }) => network === '300-100')?.pruned?.accuracyPercent;
 
 /** Trials of 300-100 at 1 %, trained as most of the study is, whatever they were retrained with. */
-export function retrainedRows(study: { rows: readonly Row[] }, main: readonly Row[]): Row[] {
+function retrainedRows(study: Study, main: readonly Row[]): Row[] {
   const training = JSON.stringify([main[0]?.validation, main[0]?.training]);
   return study.rows.filter(
     (row) =>
       row.network === '300-100' &&
-      row.remainingWeights === RETRAINED_COUNT &&
+      row.remainingWeights === remainingFor(0.99, row.weights) &&
       JSON.stringify([row.validation, row.training]) === training &&
       row.recipe.criterion === 'magnitude' &&
       row.recipe.scope === 'global' &&
@@ -35,16 +38,19 @@ export function retrainedRows(study: { rows: readonly Row[] }, main: readonly Ro
 
 export const retraining = figure<RetrainingRow, Drawn<RetrainingRow>>({
   name: 'retraining',
-  title: '300-100 at 1 % of its weights: accuracy by how much it is retrained (the article: 65 %)',
+  title: '300-100 at 1 % of its weights: accuracy by how much it is retrained',
   of(study) {
     const own = retrainedRows(study, mainRows(study));
+    const article = isMnist(study) ? PUBLISHED_PERCENT : undefined;
     const settings = groupBy(own, (row) => JSON.stringify([row.recipe.schedule, row.retraining]));
     const rows = [...settings.values()].flatMap((ofSetting) =>
       groupsOf(ofSetting).map(({ rows: [first], remainingWeights, mean, ...summary }): RetrainingRow => {
         const { recipe, retraining: again } = first!;
         return {
-          ...{ schedule: recipe.schedule, epochs: again?.epochs ?? 0, learning_rate_factor: again?.learningRateFactor },
+          ...{ schedule: recipe.schedule, steps: first!.path.length + 1, epochs: again?.epochs ?? 0 },
+          learning_rate_factor: again?.learningRateFactor,
           ...{ remaining_weights: remainingWeights, accuracy_percent: mean, ...intervalOf(summary) },
+          article_percent: article,
         };
       }),
     );
@@ -55,7 +61,7 @@ export const retraining = figure<RetrainingRow, Drawn<RetrainingRow>>({
       );
     return {
       rows,
-      note: `Magnitude, global, masked; 0 epochs: not retrained. Dashed: the article. ${seedsNote(rows)}`,
+      note: `Magnitude, global, masked; 0 epochs: not retrained. ${article === undefined ? '' : `Dashed: the article, ${article} %. `}${seedsNote(rows)}`,
     };
   },
   draw({ rows, note }, canvas) {
@@ -73,7 +79,7 @@ export const retraining = figure<RetrainingRow, Drawn<RetrainingRow>>({
     return drawCurves(lines, canvas, {
       ...{ title: this.title, note, x: 'epochs of retraining a step', y: 'test accuracy (%)', xFormat: String },
       yOptions: { domain: [0, 100], clamp: true },
-      marks: [ARTICLE_PERCENT],
+      marks: rows.slice(0, 1).flatMap(({ article_percent }) => article_percent ?? []),
       most: 2,
     });
   },

@@ -25,28 +25,35 @@ export const PALETTE = [
   '#8c6d31',
 ] as const;
 export const GREY = '#666666';
-const SYMBOLS = ['circle', 'square', 'triangle', 'diamond', 'star', 'wye', 'cross', 'times'] as const;
+/** One fewer than colours: the ninth name has the first's colour and the second's symbol, and so on up to 56 names. */
+const SYMBOLS = ['circle', 'square', 'triangle', 'diamond', 'star', 'wye', 'cross'] as const;
 
-/** A colour and a symbol for each name, in order; a ninth begins again. */
+/** A colour and a symbol for each name, in order. */
 export const coloured = (names: readonly string[]) => ({
   color: { domain: [...names], range: names.map((_, at) => PALETTE[at % PALETTE.length]!) },
   symbol: { domain: [...names], range: names.map((_, at) => SYMBOLS[at % SYMBOLS.length]!) },
 });
 
-/** Options that all plots share. */
-export const base = ({ document }: Canvas, width: number, height: number): Plot.PlotOptions => ({
-  ...{ document, width, height, marginTop: 20, marginRight: 10, marginBottom: 34, marginLeft: 46 },
+const MARGIN_LEFT = 46;
+
+/** Options that all plots share. @param text the heading, see `heading` */
+export const base = ({ document }: Canvas, width: number, height: number, text = ''): Plot.PlotOptions => ({
+  ...{ document, width, height, marginRight: 10, marginBottom: 34, marginLeft: MARGIN_LEFT },
+  marginTop: 8 + (LINE - 1) * Math.max(1, headingLines(text, width).length),
   style: { fontFamily: FONT, fontSize: `${FONT_SIZE}px`, background: 'white', color: '#222' },
 });
 
 /** Axes as all figures have them; the label says the unit. */
-export const axis = (label: string, options: Plot.ScaleOptions = {}): Plot.ScaleOptions => ({
+export const axis = (label: string | null, options: Plot.ScaleOptions = {}): Plot.ScaleOptions => ({
   ...{ label, labelArrow: 'none', labelAnchor: 'center', ...options },
 });
 
 /** A log axis of counts: a tick and a word a decade. */
 export const logAxis = (label: string, options: Plot.ScaleOptions = {}): Plot.ScaleOptions =>
   axis(label, { type: 'log', ...options });
+
+/** Counts in running text: 2,657. */
+export const whole = (count: number): string => count.toLocaleString('en-US');
 
 /** Counts on axes and in labels: 266k, 1.06M. */
 export function short(count: number): string {
@@ -59,7 +66,14 @@ export interface LegendEntry {
   label: string;
   color: string;
   kind?: 'line' | 'dashed' | 'area' | 'dot';
+  symbol?: Plot.SymbolType;
 }
+
+/** The entries of names that have a colour and a symbol each. */
+export const legendOf = (names: readonly string[], kind: LegendEntry['kind'] = 'line'): LegendEntry[] => {
+  const { color, symbol } = coloured(names);
+  return names.map((label, at) => ({ label, kind, color: color.range[at]!, symbol: symbol.range[at]! }));
+};
 
 /** The plot itself, where Plot would wrap one with a legend in a figure. */
 export const plot = (options: Plot.PlotOptions): SVGSVGElement => Plot.plot(options) as unknown as SVGSVGElement;
@@ -87,7 +101,7 @@ export function wrapped(text: string, width: number): string[] {
   return lines;
 }
 
-const EDGE = 6;
+export const EDGE = 6;
 const SWATCH = 16;
 
 /** Legend entries from left to right, in as many rows as they take. */
@@ -102,19 +116,29 @@ function placed(entries: readonly LegendEntry[], width: number): { entry: Legend
   });
 }
 
-function swatch(document: Document, { color, kind = 'line' }: LegendEntry, x: number, y: number): Element {
-  if (kind === 'area') return element(document, 'rect', { x, y: y - 9, width: SWATCH, height: 9, fill: color });
-  if (kind === 'dot')
-    return element(document, 'circle', {
-      cx: x + SWATCH / 2,
-      cy: y - 4,
-      r: 3,
-      fill: 'none',
-      stroke: color,
-      'stroke-width': 1.3,
-    });
-  const line = { x1: x, x2: x + SWATCH, y1: y - 4, y2: y - 4, stroke: color, 'stroke-width': 2 };
-  return element(document, 'line', kind === 'dashed' ? { ...line, 'stroke-dasharray': '4 3' } : line);
+/** Drawn by Plot, so that symbols are those of the panels. */
+function legendPlot(canvas: Canvas, legend: readonly LegendEntry[]): SVGSVGElement {
+  const entries = placed(legend, canvas.width).map(({ entry, x, row }) => ({
+    ...{ kind: 'line', symbol: 'circle', ...entry },
+    ...{ x, end: x + SWATCH, y: LINE * (row + 0.5), top: LINE * row + 2, bottom: LINE * (row + 1) - 2 },
+  }));
+  const of = (...kinds: string[]) => entries.filter(({ kind }) => kinds.includes(kind));
+  const stroke = { x1: 'x', x2: 'end', y: 'y', stroke: 'color', strokeWidth: 1.6 } as const;
+  return plot({
+    ...base(canvas, canvas.width, LINE * Math.max(...entries.map(({ y }) => Math.ceil(y / LINE))) + 4),
+    ...{ margin: 0, marginTop: 0, marginRight: 0, marginBottom: 0, marginLeft: 0 },
+    ...{ x: { type: 'identity', axis: null }, y: { type: 'identity', axis: null } },
+    marks: [
+      Plot.ruleY(of('line'), stroke),
+      Plot.ruleY(of('dashed'), { ...stroke, strokeDasharray: '4 3' }),
+      Plot.rect(of('area'), { x1: 'x', x2: 'end', y1: 'top', y2: 'bottom', fill: 'color' }),
+      Plot.dot(
+        of('line', 'dot').filter(({ kind, symbol }) => kind === 'dot' || symbol !== undefined),
+        { x: (d) => d.x + SWATCH / 2, y: 'y', r: 2.6, stroke: 'color', symbol: 'symbol', fill: 'white' },
+      ),
+      Plot.text(entries, { x: (d) => d.end + 4, y: 'y', text: 'label', textAnchor: 'start' }),
+    ],
+  });
 }
 
 export interface Layout {
@@ -128,7 +152,8 @@ export interface Layout {
 const sizeOf = (panel: SVGSVGElement, side: 'width' | 'height') => Number(panel.getAttribute(side));
 
 /** One picture: title, legend, panels row by row, note. */
-export function compose({ document, width }: Canvas, { title, legend = [], panels, note }: Layout): SVGSVGElement {
+export function compose(canvas: Canvas, { title, legend = [], panels, note }: Layout): SVGSVGElement {
+  const { document, width } = canvas;
   const svg = element(document, 'svg', {
     xmlns: SVG,
     width,
@@ -147,13 +172,8 @@ export function compose({ document, width }: Canvas, { title, legend = [], panel
   };
   lines(title, { 'font-weight': 600 });
   y += 4;
-  const entries = placed(legend, width);
-  for (const { entry, x, row } of entries) {
-    const at = y + LINE * (row + 1);
-    svg.append(swatch(document, entry, x, at), element(document, 'text', { x: x + SWATCH + 4, y: at }, entry.label));
-  }
-  if (entries.length > 0) y += LINE * (entries.at(-1)!.row + 1) + 4;
-  for (const row of panels) {
+  const rows = legend.length === 0 ? panels : [[legendPlot(canvas, legend)], ...panels];
+  for (const row of rows) {
     let x = 0;
     for (const panel of row) {
       panel.setAttribute('x', String(x));
@@ -247,11 +267,11 @@ export const intervals = <Row extends object>(
   Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2.6 }),
 ];
 
-/** How wide and high panels are when so many stand beside each other on a page, one below another on a column. */
+/** How wide and high panels are: so many beside each other on a page; on a column two, or one below another if they are few. */
 export function grid(canvas: Canvas, panels: number, most: number, ratio = 0.75) {
-  const columns = canvas.width < 500 ? 1 : Math.max(1, Math.min(most, panels));
+  const columns = canvas.width < 500 ? (panels > 3 ? 2 : 1) : Math.max(1, Math.min(most, panels));
   const width = canvas.width / columns;
-  return { columns, width, height: Math.max(170, Math.min(300, width * ratio)) };
+  return { columns, width, height: Math.max(150, Math.min(300, width * ratio)) };
 }
 
 /** Panels in rows of `columns`. */
@@ -261,13 +281,17 @@ export function inRows<T>(items: readonly T[], columns: number): T[][] {
   return rows;
 }
 
-/** A heading above a panel's frame. @param place the facet that it stands over, where there are several */
-export const heading = (text: string, place: { fx?: () => string } = {}) =>
-  Plot.text([text], {
-    ...place,
-    frameAnchor: 'top-left',
-    dy: -14,
-    fontWeight: 600,
-    ...(text.length > 36 ? { fontSize: 0.8 * FONT_SIZE } : {}),
+/** Semibold letters are wider. */
+const headingLines = (text: string, width: number) => wrapped(text, (width - 2 * EDGE) / 1.08);
+
+/**
+ * A heading above a panel's frame, from its left edge on; `base` leaves room for it.
+ *
+ * @param width of the panel
+ * @param place the facet that it stands over, where there are several
+ */
+export const heading = (text: string, width: number, place: { fx?: () => string } = {}, marginLeft = MARGIN_LEFT) =>
+  Plot.text([headingLines(text, width).join('\n')], {
+    ...{ ...place, frameAnchor: 'top-left', lineAnchor: 'bottom', dx: EDGE - marginLeft, dy: -4, fontWeight: 600 },
     text: (t: string) => t,
   });

@@ -1,10 +1,24 @@
 /** Accuracy against remaining weights: all networks and recipes, with bands of 95 % intervals, and what was published. */
 import * as Plot from '@observablehq/plot';
 import type { Cell } from '../../sweep/cells';
-import { PUBLISHED } from '../published';
-import { byNetwork, groupBy, groupsOf, mainRows, recipeOf, type Study } from '../study';
+import { PUBLISHED, type PublishedPoint, publishedCount } from '../published';
+import { byNetwork, groupBy, groupsOf, isMnist, mainRows, recipeOf, type Study } from '../study';
 import { type Canvas, type Drawn, figure, type Missing } from './figure';
-import { axis, base, coloured, compose, GREY, heading, inRows, logAxis, plot, short } from './style';
+import {
+  axis,
+  bandedLines,
+  base,
+  coloured,
+  compose,
+  GREY,
+  grid,
+  heading,
+  inRows,
+  legendOf,
+  logAxis,
+  plot,
+  short,
+} from './style';
 
 export interface TradeoffRow {
   /** `published` for the points of the literature. */
@@ -20,11 +34,12 @@ export interface TradeoffRow {
 }
 
 const PUBLISHED_RECIPE = 'published';
-/** Of LeNet-300-100, which all published points are of. */
-const PUBLISHED_WEIGHTS = 266_200;
 
 /** Cells of a table as rows; also what a page that has no records draws from. */
-export function tradeoffOf(cells: readonly Cell[]): Drawn<TradeoffRow> {
+export function tradeoffOf(
+  cells: readonly Cell[],
+  literature: readonly PublishedPoint[] = PUBLISHED,
+): Drawn<TradeoffRow> {
   const measured = cells.flatMap(({ network, recipe, remainingWeights, mean, low, high, n }): TradeoffRow[] =>
     mean === undefined
       ? []
@@ -37,14 +52,14 @@ export function tradeoffOf(cells: readonly Cell[]): Drawn<TradeoffRow> {
           },
         ],
   );
-  const published = PUBLISHED.map(
+  const published = literature.map(
     (point): TradeoffRow => ({
-      ...{ recipe: PUBLISHED_RECIPE, network: point.method },
-      remaining_weights: Math.round((point.remainingPercent / 100) * PUBLISHED_WEIGHTS),
+      ...{ recipe: PUBLISHED_RECIPE, network: point.method, remaining_weights: publishedCount(point) },
       ...{ error_percent: point.errorPercent, low_percent: undefined, high_percent: undefined, n: undefined },
     }),
   );
-  return { rows: [...measured, ...published], note: `${seedsNote(measured)} Grey circles: published, LeNet-300-100.` };
+  const beside = published.length === 0 ? '' : ' Grey circles: published, LeNet-300-100.';
+  return { rows: [...measured, ...published], note: `${seedsNote(measured)}${beside}` };
 }
 
 /** "Mean of 5 seeds; band: 95 % interval of the mean (Student t)." */
@@ -68,7 +83,7 @@ function ofStudy(study: Study): Drawn<TradeoffRow> | Missing {
       }),
     ),
   );
-  return tradeoffOf(cells);
+  return tradeoffOf(cells, isMnist(study) ? PUBLISHED : []);
 }
 
 export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas): SVGSVGElement {
@@ -78,20 +93,20 @@ export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas)
     byNetwork({ network: a }, { network: b }),
   );
   const recipes = [...groupBy(measured, ({ recipe }) => recipe)];
-  const columns = canvas.width < 500 ? 1 : Math.min(3, recipes.length);
-  const width = canvas.width / columns;
+  const { columns, width, height } = grid(canvas, recipes.length, 3);
   const scales = coloured(networks);
   const counts = rows.map((row) => row.remaining_weights);
-  const panels = recipes.map(([recipe, own]) =>
+  const shown = (recipe: string) => recipe.replaceAll('/', ', ');
+  const panels = recipes.map(([recipe, own], at) =>
     plot({
-      ...base(canvas, width, Math.max(190, Math.min(300, width * 0.75))),
+      ...base(canvas, width, height, shown(recipe)),
       x: logAxis('remaining weights', {
         domain: [Math.min(...counts), Math.max(...counts)],
         tickFormat: short,
         ticks: 4,
         nice: true,
       }),
-      y: axis('test error (%)', {
+      y: axis(at % columns === 0 ? 'test error (%)' : null, {
         type: 'log',
         domain: [1, 100],
         ticks: [1, 2, 5, 10, 20, 50, 100],
@@ -102,16 +117,10 @@ export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas)
       marks: [
         Plot.gridY({ stroke: '#ddd', strokeOpacity: 1, ticks: [1, 2, 5, 10, 20, 50, 100] }),
         Plot.dot(published, { x: 'remaining_weights', y: 'error_percent', r: 2.4, stroke: GREY }),
-        Plot.areaY(own, {
-          x: 'remaining_weights',
-          y1: 'low_percent',
-          y2: 'high_percent',
-          fill: 'network',
-          fillOpacity: 0.2,
+        ...bandedLines(own, {
+          ...{ x: 'remaining_weights', y: 'error_percent', low: 'low_percent', high: 'high_percent', by: 'network' },
         }),
-        Plot.line(own, { x: 'remaining_weights', y: 'error_percent', stroke: 'network', strokeWidth: 1.4 }),
-        Plot.dot(own, { x: 'remaining_weights', y: 'error_percent', fill: 'network', r: 1.6 }),
-        heading(recipe),
+        heading(shown(recipe), width),
         Plot.frame({ stroke: '#999' }),
       ],
     }),
@@ -119,8 +128,8 @@ export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas)
   return compose(canvas, {
     title: 'Test error against remaining weights',
     legend: [
-      ...networks.map((label, at) => ({ label, color: scales.color.range[at]! })),
-      { label: 'published', color: GREY, kind: 'dot' as const },
+      ...legendOf(networks),
+      ...(published.length === 0 ? [] : [{ label: 'published', color: GREY, kind: 'dot' as const }]),
     ],
     panels: inRows(panels, columns),
     note,
