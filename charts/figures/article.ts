@@ -3,7 +3,7 @@ import { ARTICLE } from '../published';
 import { denseRows, groupAt, isMnist, MASKED, mainRows, ofRecipe, REGROW } from '../study';
 import { type Drawn, figure } from './figure';
 import { missing } from './rows';
-import { drawTable, plusMinus } from './style';
+import { drawTable, plusMinus, whole } from './style';
 import { seedsNote } from './tradeoff';
 
 export interface ArticleRow {
@@ -59,13 +59,13 @@ export const article = figure<ArticleRow, Drawn<ArticleRow>>({
       ...{ title: this.title, rows, note },
       columns: [
         { label: 'network', isText: true, of: (row) => row.network },
-        { label: 'dense', of: (row) => shown(row.dense_percent, row.dense_high_percent) },
-        { label: 'article', of: (row) => number(row.article_dense_percent) },
-        { label: 'left', of: (row) => number(row.remaining_weights) },
-        { label: 'masked', of: (row) => shown(row.masked_percent, row.masked_high_percent) },
-        { label: 'article', of: (row) => number(row.article_masked_percent) },
-        { label: 'regrow', of: (row) => shown(row.regrow_percent, row.regrow_high_percent) },
-        { label: 'article', of: (row) => number(row.article_regrow_percent) },
+        { group: 'dense', label: 'ours', of: (row) => shown(row.dense_percent, row.dense_high_percent) },
+        { group: 'dense', label: 'article', of: (row) => number(row.article_dense_percent) },
+        { label: 'left', of: ({ remaining_weights: left }) => (left === undefined ? undefined : whole(left)) },
+        { group: 'masked', label: 'ours', of: (row) => shown(row.masked_percent, row.masked_high_percent) },
+        { group: 'masked', label: 'article', of: (row) => number(row.article_masked_percent) },
+        { group: 'regrow', label: 'ours', of: (row) => shown(row.regrow_percent, row.regrow_high_percent) },
+        { group: 'regrow', label: 'article', of: (row) => number(row.article_regrow_percent) },
       ],
     });
   },

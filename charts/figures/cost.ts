@@ -26,6 +26,9 @@ const epochSeconds = ({ records }: Study, rows: readonly Row[]): number[] =>
     return seconds === undefined || epochs === undefined ? [] : [seconds / epochs];
   });
 
+const SECONDS = 'seconds of an epoch';
+const LOG = { type: 'log', ticks: 5, tickFormat: String } as const;
+
 export const cost = figure<CostRow, Drawn<CostRow>>({
   name: 'cost',
   title: 'Seconds of an epoch, and speed-up, against weights left',
@@ -59,10 +62,12 @@ export const cost = figure<CostRow, Drawn<CostRow>>({
   draw({ rows, note }, canvas) {
     const panel = (name: string, of: (row: CostRow) => Pick<CurveRow, 'y' | 'low' | 'high'>) =>
       rows.map((row): CurveRow => ({ panel: name, line: row.network, x: row.remaining_weights, n: row.n, ...of(row) }));
+    const speedups = rows.flatMap((row) => [row.speedup_measured, row.speedup_theoretical]);
+    const [slowest, fastest] = [Math.min(...speedups), Math.max(...speedups)];
     const plain = (y: number) => ({ y, low: undefined, high: undefined });
     return drawCurves(
       [
-        ...panel('seconds of an epoch', ({ epoch_seconds, low, high }) => ({
+        ...panel(SECONDS, ({ epoch_seconds, low, high }) => ({
           y: epoch_seconds,
           // A band that reaches below zero has no place on a log axis.
           low: low !== undefined && low > 0 ? low : undefined,
@@ -73,8 +78,10 @@ export const cost = figure<CostRow, Drawn<CostRow>>({
       ],
       canvas,
       {
-        ...{ title: this.title, note, x: 'weights left', y: 'seconds, or times as fast', xIsLog: true },
-        yOptions: { type: 'log', ticks: 5, tickFormat: String },
+        ...{ title: this.title, note, x: 'weights left', xIsLog: true },
+        y: (panel) => (panel === SECONDS ? 'seconds' : 'times as fast'),
+        // Both speed-ups on one scale, to be compared.
+        yOptions: (panel) => ({ ...LOG, ...(panel === SECONDS ? {} : { domain: [slowest, fastest] }) }),
       },
     );
   },

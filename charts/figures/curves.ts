@@ -61,7 +61,7 @@ export function drawCurves(rows: readonly CurveRow[], canvas: Canvas, options: C
   const scale = {
     domain: [Math.min(...xs), Math.max(...xs)],
     tickFormat: xFormat,
-    ...(xTicks ? { ticks: xTicks } : { ticks: 4 }),
+    ...(xTicks ? { axis: null } : { ticks: 4 }),
   };
   // What all panels of a row have in common is said once.
   const yLabel = (at: number, name: string) => (typeof y === 'function' ? y(name) : at % columns === 0 ? y : null);
@@ -72,6 +72,10 @@ export function drawCurves(rows: readonly CurveRow[], canvas: Canvas, options: C
       y: axis(yLabel(at, name), typeof yOptions === 'function' ? yOptions(name) : yOptions),
       ...scales,
       marks: [
+        // As a mark: the axis of a log scale would leave out the words of some of them.
+        ...(xTicks
+          ? [Plot.axisX(xTicks, { ...axis(options.x), text: (x: number) => xFormat(x) } as Plot.AxisXOptions)]
+          : []),
         Plot.gridY({ stroke: '#ddd', strokeOpacity: 1 }),
         Plot.ruleY(marks, { stroke: GREY, strokeDasharray: '4 3' }),
         ...bandedLines(

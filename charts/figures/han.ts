@@ -148,12 +148,12 @@ export const table2 = figure<Table2Row, Drawn<Table2Row>>({
       columns: [
         { label: 'layer', isText: true, of: ({ layer }) => layer },
         { label: 'weights', of: ({ weights }) => short(weights) },
-        { label: 'active %', of: (row) => number(row.active_percent) },
-        { label: 'Han', of: (row) => theirs(row.han_active_percent) },
-        { label: 'left %', of: (row) => number(row.remaining_percent) },
-        { label: 'Han', of: (row) => theirs(row.han_remaining_percent) },
-        { label: 'FLOP %', of: (row) => number(row.flop_percent) },
-        { label: 'Han', of: (row) => theirs(row.han_flop_percent) },
+        { group: 'active (%)', label: 'ours', of: (row) => number(row.active_percent) },
+        { group: 'active (%)', label: 'theirs', of: (row) => theirs(row.han_active_percent) },
+        { group: 'left (%)', label: 'ours', of: (row) => number(row.remaining_percent) },
+        { group: 'left (%)', label: 'theirs', of: (row) => theirs(row.han_remaining_percent) },
+        { group: 'FLOPs (%)', label: 'ours', of: (row) => number(row.flop_percent) },
+        { group: 'FLOPs (%)', label: 'theirs', of: (row) => theirs(row.han_flop_percent) },
       ],
     });
   },

@@ -77,7 +77,7 @@ export const figure5 = figure<LossRow, Drawn<LossRow>>({
   draw({ rows, note }, canvas) {
     return drawCurves(curves(rows), canvas, {
       ...{ title: this.title, note, x: 'weights left (%)', y: 'change of accuracy (points)', xIsLog: true },
-      yOptions: { domain: [-5, 1], clamp: true },
+      yOptions: { domain: [-5, 1] },
       marks: [0],
       xTicks: [2, 5, 10, 20, 50, 100],
       xFormat: String,

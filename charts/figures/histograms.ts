@@ -40,13 +40,14 @@ function draw(rows: readonly BinRow[], canvas: Canvas, title: string, note: stri
   const stages = [...new Set(rows.map(({ stage }) => stage))];
   const places = [...new Set(rows.map(({ place }) => place))];
   const width = canvas.width / stages.length;
-  const panels = places.map((place) =>
-    stages.map((stage, at) => {
+  const panels = places.map((place) => {
+    const limit = Math.max(...rows.filter((row) => row.place === place).map(({ bin_high }) => bin_high));
+    return stages.map((stage, at) => {
       const own = rows.filter((row) => row.place === place && row.stage === stage && row.bin_high > row.bin_low);
       return plot({
         ...base(canvas, width, 130, `${place}, ${stage}`),
-        x: axis('weight', { ticks: canvas.width < 500 ? 3 : 5 }),
-        y: axis('weights a bin', { tickFormat: short, ticks: 4 }),
+        x: axis('weight', { domain: [-limit, limit], ticks: canvas.width < 500 ? 3 : 5 }),
+        y: axis(at === 0 ? 'weights a bin' : null, { tickFormat: short, ticks: 4 }),
         marks: [
           Plot.rectY(own, {
             x1: 'bin_low',
@@ -59,8 +60,8 @@ function draw(rows: readonly BinRow[], canvas: Canvas, title: string, note: stri
           heading(`${place}, ${stage}`, width),
         ],
       });
-    }),
-  );
+    });
+  });
   return compose(canvas, { title, panels, note });
 }
 
@@ -80,7 +81,7 @@ export const articleHistograms = figure<BinRow, Drawn<BinRow>>({
       return missing('records of 600-100, dense and at 2,657 weights, masked');
     const stages = [
       { stage: 'dense', record: first },
-      { stage: '2657 left', record: last },
+      { stage: 'pruned', record: last },
     ];
     return { rows: rowsOf(stages, ['all', 'fc1', 'fc2', 'fc3']), note: ONE(last.trial.seed) };
   },

@@ -4,7 +4,7 @@ import { ARTICLE } from '../published';
 import { groupAt, isMnist, MASKED, mainRows, ofRecipe, REGROW } from '../study';
 import { type Drawn, figure } from './figure';
 import { type Interval, intervalOf, missing } from './rows';
-import { axis, base, coloured, compose, grid, heading, inRows, PALETTE, plot } from './style';
+import { axis, base, coloured, compose, grid, heading, inRows, PALETTE, plot, whole } from './style';
 import { seedsNote } from './tradeoff';
 
 export interface LayerRow extends Interval {
@@ -53,7 +53,9 @@ export const layers = figure<LayerRow, Drawn<LayerRow>>({
     return { rows, note: `${seedsNote(ours, 'line')}${beside}` };
   },
   draw({ rows, note }, canvas) {
-    const places = [...new Set(rows.map(({ network, remaining_weights }) => `${network} at ${remaining_weights}`))];
+    const places = [
+      ...new Set(rows.map(({ network, remaining_weights }) => `${network} at ${whole(remaining_weights)}`)),
+    ];
     const { columns, width, height } = grid(canvas, places.length, 2, 0.55);
     const sources = [...OURS.map(({ source }) => source), THE_ARTICLE].filter((source) =>
       rows.some((row) => row.source === source),
@@ -61,7 +63,9 @@ export const layers = figure<LayerRow, Drawn<LayerRow>>({
     const { color } = coloured(sources);
     const most = Math.max(...rows.map(({ weights, high }) => high ?? weights));
     const panels = places.map((place) => {
-      const own = rows.filter(({ network, remaining_weights }) => `${network} at ${remaining_weights}` === place);
+      const own = rows.filter(
+        ({ network, remaining_weights }) => `${network} at ${whole(remaining_weights)}` === place,
+      );
       return plot({
         ...base(canvas, width, height, `${place} weights`),
         fx: { domain: ['fc1', 'fc2', 'fc3'], label: null, padding: 0.15, axis: 'bottom' },

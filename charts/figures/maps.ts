@@ -52,8 +52,9 @@ function ramp(most: number) {
 function image(own: readonly PixelRow[], canvas: Canvas, side: number, title: string, color: object) {
   const pixels = Math.sqrt(own.length);
   return plot({
-    ...base(canvas, side, side),
-    ...{ marginLeft: EDGE, marginRight: EDGE, marginTop: 20, marginBottom: EDGE },
+    // Square within its margins.
+    ...base(canvas, side, side + 18),
+    ...{ marginLeft: EDGE, marginRight: EDGE, marginTop: 24, marginBottom: EDGE },
     x: { axis: null, domain: [0, pixels] },
     y: { axis: null, domain: [pixels, 0] },
     color,
@@ -83,7 +84,7 @@ export const articleMaps = figure<PixelRow, Drawn<PixelRow>>({
   },
   draw({ rows, note }, canvas) {
     const names = [...new Set(rows.map(({ network }) => network))];
-    const columns = canvas.width < 500 ? 2 : 3;
+    const columns = canvas.width < 500 ? 3 : 5;
     const { color, legend } = ramp(Math.max(...rows.map(({ weights }) => weights)));
     const panels = names.map((name) =>
       image(

@@ -14,7 +14,7 @@ import {
 } from '../study';
 import { type Drawn, figure } from './figure';
 import { type Interval, intervalOf, missing } from './rows';
-import { axis, base, coloured, compose, grid, heading, inRows, intervals, plot } from './style';
+import { axis, base, coloured, compose, grid, heading, inRows, intervals, legendOf, plot, whole } from './style';
 import { seedsNote } from './tradeoff';
 
 export interface ReluRow extends Interval {
@@ -63,7 +63,7 @@ export const relu = figure<ReluRow, Drawn<ReluRow>>({
           row(group, 'dense', `trained without that of ${layers}`),
         ),
       );
-    const rows = [...measured(dense, 'dense'), ...trained, ...measured(pruned, `${COUNT} weights left, masked`)];
+    const rows = [...measured(dense, 'dense'), ...trained, ...measured(pruned, `${whole(COUNT)} weights left, masked`)];
     return { rows, note: seedsNote(rows, 'bar') };
   },
   draw({ rows, note }, canvas) {
@@ -72,25 +72,34 @@ export const relu = figure<ReluRow, Drawn<ReluRow>>({
     const names = networksOf(rows as unknown as Row[]);
     const scales = coloured(changes);
     const { columns, width, height } = grid(canvas, states.length, 2, 0.7);
+    const apart = Math.min(6, (0.8 * (width - 60)) / names.length / changes.length);
     const panels = states.map((state) =>
       plot({
-        ...base(canvas, width, height),
+        ...base(canvas, width, height, state),
         marginBottom: 44,
         x: { type: 'point', domain: names, label: null, tickRotate: -40 },
         y: axis('test accuracy (%)', { domain: [0, 100], clamp: true }),
         ...scales,
         marks: [
           Plot.gridY({ stroke: '#ddd', strokeOpacity: 1 }),
-          ...intervals(
-            rows.filter((one) => one.state === state),
-            { x: 'network', y: 'accuracy_percent', low: 'low', high: 'high', by: 'change' },
+          // Side by side, since many of them are nearly equal.
+          ...changes.flatMap((change, at) =>
+            intervals(
+              rows.filter((one) => one.state === state && one.change === change),
+              { x: 'network', y: 'accuracy_percent', low: 'low', high: 'high', by: 'change' },
+              (at - (changes.length - 1) / 2) * apart,
+            ),
           ),
           heading(state, width),
           Plot.frame({ stroke: '#999' }),
         ],
       }),
     );
-    const legend = changes.map((label, at) => ({ label, color: scales.color.range[at]!, kind: 'dot' as const }));
-    return compose(canvas, { title: this.title, legend, panels: inRows(panels, columns), note });
+    return compose(canvas, {
+      title: this.title,
+      legend: legendOf(changes, 'dot'),
+      panels: inRows(panels, columns),
+      note,
+    });
   },
 });

@@ -23,9 +23,10 @@ export const PALETTE = [
   '#56b4e9',
   '#000000',
   '#8c6d31',
+  '#a0a0a0',
 ] as const;
 export const GREY = '#666666';
-/** One fewer than colours: the ninth name has the first's colour and the second's symbol, and so on up to 56 names. */
+/** Not as many as colours: the tenth name has the first's colour and another symbol, and so on up to 63 names. */
 const SYMBOLS = ['circle', 'square', 'triangle', 'diamond', 'star', 'wye', 'cross'] as const;
 
 /** A colour and a symbol for each name, in order. */
@@ -38,8 +39,8 @@ const MARGIN_LEFT = 46;
 
 /** Options that all plots share. @param text the heading, see `heading` */
 export const base = ({ document }: Canvas, width: number, height: number, text = ''): Plot.PlotOptions => ({
-  ...{ document, width, height, marginRight: 10, marginBottom: 34, marginLeft: MARGIN_LEFT },
-  marginTop: 8 + (LINE - 1) * Math.max(1, headingLines(text, width).length),
+  ...{ document, width, height, marginRight: 14, marginBottom: 34, marginLeft: MARGIN_LEFT },
+  marginTop: 12 + (LINE - 1) * Math.max(1, headingLines(text, width).length),
   style: { fontFamily: FONT, fontSize: `${FONT_SIZE}px`, background: 'white', color: '#222' },
 });
 
@@ -131,7 +132,15 @@ function legendPlot(canvas: Canvas, legend: readonly LegendEntry[]): SVGSVGEleme
     marks: [
       Plot.ruleY(of('line'), stroke),
       Plot.ruleY(of('dashed'), { ...stroke, strokeDasharray: '4 3' }),
-      Plot.rect(of('area'), { x1: 'x', x2: 'end', y1: 'top', y2: 'bottom', fill: 'color' }),
+      Plot.rect(of('area'), {
+        x1: 'x',
+        x2: 'end',
+        y1: 'top',
+        y2: 'bottom',
+        fill: 'color',
+        stroke: '#999',
+        strokeWidth: 0.5,
+      }),
       Plot.dot(
         of('line', 'dot').filter(({ kind, symbol }) => kind === 'dot' || symbol !== undefined),
         { x: (d) => d.x + SWATCH / 2, y: 'y', r: 2.6, stroke: 'color', symbol: 'symbol', fill: 'white' },
@@ -191,55 +200,87 @@ export function compose(canvas: Canvas, { title, legend = [], panels, note }: La
 
 export interface Column<Row> {
   label: string;
+  /** What neighbours have in common, written once above them; they are not parted. */
+  group?: string;
   isText?: boolean;
   of(row: Row): string | undefined;
 }
 
-/** A table as a picture: smaller letters where it would be wider than the page. */
-export function drawTable<Row>(
-  canvas: Canvas,
-  {
-    title,
-    columns,
-    rows,
-    note,
-  }: { title: string; columns: readonly Column<Row>[]; rows: readonly Row[]; note: string },
+export interface Table<Row> {
+  title: string;
+  /** The first names the rows. */
+  columns: readonly Column<Row>[];
+  rows: readonly Row[];
+  note: string;
+}
+
+const GAP = 10;
+
+/** Figures and capitals are wider than the running text that `widthOf` is for. */
+const fieldWidth = (text: string) => 1.1 * widthOf(text);
+
+/** Columns as a picture, letters smaller only where even these are wider than the page. */
+function tablePanel<Row>(
+  { document, width }: Canvas,
+  columns: readonly (Column<Row> & { width: number })[],
+  rows: readonly Row[],
 ): SVGSVGElement {
-  const { document, width } = canvas;
-  const texts = [columns.map(({ label }) => label), ...rows.map((row) => columns.map(({ of }) => of(row) ?? '–'))];
-  // Figures and capitals are wider than the running text that `widthOf` is for.
-  const widths = columns.map((_, at) => Math.max(...texts.map((line) => 1.1 * widthOf(line[at]!))) + 12);
-  const natural = widths.reduce((sum, one) => sum + one, 0);
+  const natural = columns.reduce((sum, column) => sum + column.width, -GAP);
   const scale = Math.min(1, (width - 2 * EDGE) / natural);
   const line = LINE * 1.25;
-  const height = (texts.length * line + 10) * scale;
-  const panel = element(document, 'svg', { width, height }) as SVGSVGElement;
+  const heads = columns.some(({ group }) => group !== undefined) ? 2 : 1;
+  const lines = heads + rows.length;
+  const panel = element(document, 'svg', { width, height: (lines * line + 10) * scale }) as SVGSVGElement;
   const body = element(document, 'g', { transform: `translate(${EDGE} 0) scale(${scale})` });
-  for (const [row, fields] of texts.entries()) {
-    const y = (row + 1) * line - 3;
-    let x = 0;
-    for (const [at, text] of fields.entries()) {
-      const isText = columns[at]!.isText === true;
-      const anchor = { x: isText ? x : x + widths[at]! - 12, 'text-anchor': isText ? 'start' : 'end' };
-      body.append(element(document, 'text', { y, ...anchor, 'font-weight': row === 0 ? 600 : 400 }, text));
-      x += widths[at]!;
-    }
-  }
-  for (const row of [0, 1, texts.length]) {
-    const y = row * line + 1;
+  const rule = (y: number, x1: number, x2: number, strokeWidth: number) =>
+    body.append(element(document, 'line', { x1, x2, y1: y, y2: y, stroke: '#222', 'stroke-width': strokeWidth }));
+  const write = (text: string, x: number, row: number, anchor: string, weight = 400) =>
     body.append(
-      element(document, 'line', {
-        x1: 0,
-        x2: natural,
-        y1: y,
-        y2: y,
-        stroke: '#222',
-        'stroke-width': row === 1 ? 0.6 : 1,
-      }),
+      element(document, 'text', { x, y: (row + 1) * line - 3, 'text-anchor': anchor, 'font-weight': weight }, text),
     );
+  let x = 0;
+  for (const [at, { label, group, isText = false, of, width: taken }] of columns.entries()) {
+    const right = x + taken - GAP;
+    const [edge, anchor] = isText ? [x, 'start'] : [right, 'end'];
+    write(label, edge, heads - 1, anchor, 600);
+    for (const [row, one] of rows.entries()) write(of(one) ?? '–', edge, heads + row, anchor);
+    const isLast = group !== undefined && columns[at + 1]?.group !== group;
+    if (isLast) {
+      const first = columns.findIndex((column) => column.group === group);
+      const left = columns.slice(0, first).reduce((sum, column) => sum + column.width, 0);
+      write(group, (left + right) / 2, 0, 'middle', 600);
+      rule(line + 1, left, right, 0.6);
+    }
+    x += taken;
   }
+  rule(1, 0, natural, 1);
+  rule(heads * line + 1, 0, natural, 0.6);
+  rule(lines * line + 1, 0, natural, 1);
   panel.append(body);
-  return compose(canvas, { title, panels: [[panel]], note });
+  return panel;
+}
+
+/** A table as a picture: in parts one below another, each with the first column, where it is wider than the page. */
+export function drawTable<Row>(canvas: Canvas, { title, columns, rows, note }: Table<Row>): SVGSVGElement {
+  const sized = columns.map((column) => ({
+    ...column,
+    width: GAP + Math.max(...[column.label, ...rows.map((row) => column.of(row) ?? '–')].map(fieldWidth)),
+  }));
+  const [names, ...others] = sized;
+  const parts: (typeof sized)[] = [];
+  // From the last column on, so that what is left over stands above, with the most general columns.
+  for (let end = others.length; end > 0; ) {
+    const { group } = others[end - 1]!;
+    let at = end - 1;
+    while (group !== undefined && others[at - 1]?.group === group) at--;
+    const wider = [...others.slice(at, end), ...(parts[0] ?? [])];
+    const total = [names!, ...wider].reduce((sum, column) => sum + column.width, -GAP);
+    if (parts.length > 0 && total <= canvas.width - 2 * EDGE) parts[0] = wider;
+    else parts.unshift(others.slice(at, end));
+    end = at;
+  }
+  const panels = parts.map((part) => [tablePanel(canvas, [names!, ...part], rows)]);
+  return compose(canvas, { title, panels, note });
 }
 
 /** `98.12 ± 0.10`, or as much of it as there is. */
@@ -253,25 +294,27 @@ export const bandedLines = <Row extends object>(
   rows: readonly Row[],
   { x, y, low, high, by }: Record<'x' | 'y' | 'low' | 'high' | 'by', keyof Row & string>,
 ): Plot.Markish[] => [
-  Plot.areaY(rows as Row[], { x, y1: low, y2: high, fill: by, fillOpacity: 0.18 }),
-  Plot.line(rows as Row[], { x, y, stroke: by, strokeWidth: 1.4 }),
-  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2.2 }),
+  Plot.areaY(rows as Row[], { x, y1: low, y2: high, fill: by, fillOpacity: 0.18, clip: true }),
+  Plot.line(rows as Row[], { x, y, stroke: by, strokeWidth: 1.4, clip: true }),
+  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2, clip: true }),
 ];
 
-/** Points with their intervals. */
+/** Points with their intervals. @param dx pixels to the right, for what stands beside another at the same place */
 export const intervals = <Row extends object>(
   rows: readonly Row[],
   { x, y, low, high, by }: Record<'x' | 'y' | 'low' | 'high' | 'by', keyof Row & string>,
+  dx = 0,
 ): Plot.Markish[] => [
-  Plot.ruleX(rows as Row[], { x, y1: low, y2: high, stroke: by, strokeWidth: 1.2 }),
-  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2.6 }),
+  Plot.ruleX(rows as Row[], { x, y1: low, y2: high, stroke: by, strokeWidth: 1.2, dx }),
+  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2.4, dx }),
 ];
 
 /** How wide and high panels are: so many beside each other on a page; on a column two, or one below another if they are few. */
 export function grid(canvas: Canvas, panels: number, most: number, ratio = 0.75) {
-  const columns = canvas.width < 500 ? (panels > 3 ? 2 : 1) : Math.max(1, Math.min(most, panels));
+  const isColumn = canvas.width < 500;
+  const columns = isColumn ? (panels > 3 ? 2 : 1) : Math.max(1, Math.min(most, panels));
   const width = canvas.width / columns;
-  return { columns, width, height: Math.max(150, Math.min(300, width * ratio)) };
+  return { columns, width, height: Math.max(165, Math.min(isColumn && panels > 1 ? 180 : 300, width * ratio)) };
 }
 
 /** Panels in rows of `columns`. */
@@ -292,6 +335,6 @@ const headingLines = (text: string, width: number) => wrapped(text, (width - 2 *
  */
 export const heading = (text: string, width: number, place: { fx?: () => string } = {}, marginLeft = MARGIN_LEFT) =>
   Plot.text([headingLines(text, width).join('\n')], {
-    ...{ ...place, frameAnchor: 'top-left', lineAnchor: 'bottom', dx: EDGE - marginLeft, dy: -4, fontWeight: 600 },
+    ...{ ...place, frameAnchor: 'top-left', lineAnchor: 'bottom', dx: EDGE - marginLeft, dy: -8, fontWeight: 600 },
     text: (t: string) => t,
   });

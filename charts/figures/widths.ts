@@ -13,6 +13,7 @@ import {
 import { drawCurves } from './curves';
 import { type Drawn, figure } from './figure';
 import { type Interval, intervalOf, missing } from './rows';
+import { whole } from './style';
 import { seedsNote } from './tradeoff';
 
 export interface WidthRow extends Interval {
@@ -33,13 +34,21 @@ export interface BudgetRow extends Interval {
   share_percent: number;
 }
 
-/** Groups of the networks N-100 by count, where at least three have it. */
+/** Counts that are nearer to each other than this factor would be drawn as one line: the smaller stands for both. */
+const NEAR = 1.01;
+
+/** Groups of the networks N-100 by falling count, where at least three have it. */
 function atFixedCounts(study: Study, value: (row: Row) => number): Group[][] {
   const own = ofRecipe(mainRows(study), MASKED).filter(
     ({ hiddenWidths: [, fc2, fc3] }) => fc2 === 100 && fc3 === undefined,
   );
   const byCount = groupBy(groupsOf(own, value), ({ remainingWeights }) => String(remainingWeights));
-  return [...byCount.values()].filter((groups) => groups.length > 2);
+  const counts = [...byCount.values()]
+    .filter((groups) => groups.length > 2)
+    .sort(([a], [b]) => a!.remainingWeights - b!.remainingWeights);
+  const countOf = ([group]: Group[]) => group!.remainingWeights;
+  const isNew = (groups: Group[], at: number) => at === 0 || countOf(groups) > NEAR * countOf(counts[at - 1]!);
+  return counts.filter(isNew).reverse();
 }
 
 const NEEDS = 'masked trials of three or more networks N-100 at the same absolute count (remainingWeights)';
@@ -63,7 +72,7 @@ export const widths = figure<WidthRow, Drawn<WidthRow>>({
   },
   draw({ rows, note }, canvas) {
     const lines = rows.map(({ remaining_weights, fc1_width: x, accuracy_percent: y, low, high, n }) => ({
-      ...{ panel: '', line: `${remaining_weights} left`, x, y, low, high, n },
+      ...{ panel: '', line: `${whole(remaining_weights)} left`, x, y, low, high, n },
     }));
     return drawCurves(lines, canvas, {
       ...{ title: this.title, note, x: 'units of fc1', y: 'test accuracy (%)', xIsLog: true },
@@ -92,11 +101,12 @@ export const budget = figure<BudgetRow, Drawn<BudgetRow>>({
   },
   draw({ rows, note }, canvas) {
     const lines = rows.map(({ remaining_weights, layer, fc1_width: x, share_percent: y, low, high, n }) => ({
-      ...{ panel: `${remaining_weights} left`, line: layer, x, y, low, high, n },
+      ...{ panel: `${whole(remaining_weights)} left`, line: layer, x, y, low, high, n },
     }));
     return drawCurves(lines, canvas, {
-      ...{ title: this.title, note, x: 'units of fc1', y: 'share of the weights left (%)', xIsLog: true },
-      yOptions: { domain: [0, 100], clamp: true },
+      ...{ title: this.title, note, x: 'units of fc1', y: 'share (%)', xIsLog: true },
+      yOptions: { domain: [0, 100] },
+      most: 2,
       xTicks: [...new Set(rows.map(({ fc1_width }) => fc1_width))].sort((a, b) => a - b),
       xFormat: String,
     });
