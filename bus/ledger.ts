@@ -17,7 +17,7 @@ export const LEDGER_FILE = 'ledger.ndjson';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
-function ledgerLine(record: TrialRecord): string {
+export function ledgerLine(record: TrialRecord): string {
   const text = JSON.stringify(record);
   return `${text.slice(0, -1)},"checksum":"${digest(text)}"}\n`;
 }

@@ -1,7 +1,7 @@
 /**
- * The table of a sweep as it fills (server-sent events). A reader is told all cells once and then those that changed. What
- * it is told is read off the board when it has taken what came before: a slow reader gets the same end in fewer steps, and
- * nothing waits for it in memory; ten readers cost one fold.
+ * The table of a sweep as it fills (server-sent events). What changed within a moment is a frame, made once, whoever reads.
+ * A reader is given the next when it has taken the last; who is too slow for the few that are kept gets the table as it is by
+ * then, so that nothing waits for a reader in memory.
  */
 import { randomBytes } from 'node:crypto';
 import type { Aggregator } from '../aggregator';
@@ -9,15 +9,114 @@ import type { Board } from '../board';
 import { statusOf } from './status';
 import { event } from './stream';
 
-/** The least time between two looks, and the most between two signs of life, in ms. */
+/** The least time between two looks at the board, and the most between two signs of life, in ms. */
 const [REST, SIGN_OF_LIFE] = [100, 2000];
+/** Frames that are kept for who is behind, and their bytes. */
+const [KEPT_FRAMES, KEPT_BYTES] = [64, 1 << 21];
 
-/** Versions of a board mean nothing to another, nor after a restart. */
-const marks = new WeakMap<Board, string>();
-function markOf(board: Board): string {
-  const mark = marks.get(board) ?? randomBytes(6).toString('hex');
-  marks.set(board, mark);
-  return mark;
+const ALIVE = Buffer.from(event('alive', {}));
+const GONE = Buffer.from(event('gone', {}));
+
+/** The last event has the id: of a frame that is cut off in the middle all is told again. */
+const frameOf = (events: readonly (readonly [kind: string, json: string])[], id: string): Buffer =>
+  Buffer.from(
+    events
+      .map(([kind, json], at) => `${at === events.length - 1 ? `id: ${id}\n` : ''}event: ${kind}\ndata: ${json}\n\n`)
+      .join(''),
+  );
+
+/** What the readers of one board are told. */
+class Feed {
+  /** Numbers of frames mean nothing to another board, nor after a restart. */
+  readonly mark = randomBytes(6).toString('hex');
+  private last = 0;
+  /** The frames up to the last. */
+  private readonly frames: Buffer[] = [];
+  private bytes = 0;
+  /** All cells, as they were when a frame was the last. */
+  private table: { bytes: Buffer; frame: number } | undefined;
+  /** Of the board, and of the sweep, as they were last told. */
+  private version: number;
+  private status = '';
+  private lookedAt = Number.NEGATIVE_INFINITY;
+  private nextLook = Number.POSITIVE_INFINITY;
+  private timer: NodeJS.Timeout | undefined;
+  private readonly readers = new Set<() => void>();
+  private stopListening = () => {};
+
+  /** @param about what is told with the table */
+  constructor(
+    private readonly aggregator: Aggregator,
+    private readonly board: Board,
+    private readonly about: object,
+  ) {
+    this.version = board.version;
+  }
+
+  /** Without readers nothing is made. @param wake called after each look @returns what takes the reader away again */
+  join(wake: () => void): () => void {
+    this.readers.add(wake);
+    if (this.readers.size === 1) {
+      this.stopListening = this.aggregator.onChange(() =>
+        this.lookAt(Math.max(this.lookedAt + REST, performance.now())),
+      );
+      this.look();
+    }
+    return () => {
+      this.readers.delete(wake);
+      if (this.readers.size > 0) return;
+      this.stopListening();
+      clearTimeout(this.timer);
+      this.table = undefined;
+    };
+  }
+
+  isAt = (frame: number): boolean => frame === this.last;
+
+  /** What comes behind a frame: the next one, or the table where that is not kept; nothing behind the last. */
+  after(frame: number): { bytes: Buffer; frame: number } | undefined {
+    const first = this.last - this.frames.length;
+    if (frame === this.last) return undefined;
+    if (frame >= first && frame < this.last) return { bytes: this.frames[frame - first]!, frame: frame + 1 };
+    if (this.table === undefined || this.table.frame < first) this.table = this.makeTable();
+    return this.table;
+  }
+
+  /** The board may be ahead of the last frame: the next one then tells some of it again, which does no harm. */
+  private makeTable() {
+    const table = JSON.stringify({ ...this.about, cells: this.board.cellsAfter(-1) });
+    const events = [['table', table] as const, ['status', this.status] as const];
+    return { bytes: frameOf(events, `${this.mark}-${this.last}`), frame: this.last };
+  }
+
+  private lookAt(time: number): void {
+    if (time >= this.nextLook) return;
+    this.nextLook = time;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.look(), time - performance.now());
+  }
+
+  private look(): void {
+    const { board } = this;
+    this.lookedAt = performance.now();
+    this.nextLook = Number.POSITIVE_INFINITY;
+    this.lookAt(this.lookedAt + SIGN_OF_LIFE);
+    const events: [string, string][] = [];
+    if (board.version > this.version) events.push(['cells', JSON.stringify(board.cellsAfter(this.version))]);
+    this.version = board.version;
+    const status = JSON.stringify(statusNow(this.aggregator, board));
+    if (status !== this.status) events.push(['status', status]);
+    this.status = status;
+    if (events.length > 0) this.keep(frameOf(events, `${this.mark}-${this.last + 1}`));
+    for (const wake of this.readers) wake();
+  }
+
+  private keep(frame: Buffer): void {
+    this.frames.push(frame);
+    this.last++;
+    this.bytes += frame.length;
+    while (this.frames.length > KEPT_FRAMES || this.bytes > KEPT_BYTES) this.bytes -= this.frames.shift()!.length;
+  }
 }
 
 function statusNow(aggregator: Aggregator, board: Board): object {
@@ -29,52 +128,45 @@ function statusNow(aggregator: Aggregator, board: Board): object {
   return { ...status, recordsPerMinute, cellsAtWork: [...new Set(cells)] };
 }
 
-/** `table`: all cells, in place of what was told before; `cells`: those that changed; `status` when it changes; `gone` at the end. */
-export async function* cellEvents(
-  aggregator: Aggregator,
-  name: string,
-  about: object,
-  lastId: string | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<string> {
-  let wake = () => {};
-  const stopListening = aggregator.onChange(() => wake());
-  signal.addEventListener('abort', () => wake());
-  try {
-    const given = /^([0-9a-f]+)-(\d+)$/.exec(lastId ?? '');
-    let mark = given?.[1];
-    let known = Number(given?.[2] ?? -1);
-    let lastStatus = '';
+/**
+ * `table`: all cells, in place of what was told before; `cells`: those that changed; `status` when it changes; `alive` when
+ * there is nothing to say; `gone` at the end.
+ *
+ * @param aboutOf what is told with the table of a sweep
+ */
+export function cellEventsOf(aggregator: Aggregator, aboutOf: (name: string, board: Board) => object) {
+  const feeds = new WeakMap<Board, Feed>();
+  const feedOf = (name: string, board: Board): Feed => {
+    const feed = feeds.get(board) ?? new Feed(aggregator, board, aboutOf(name, board));
+    feeds.set(board, feed);
+    return feed;
+  };
+  return async function* (name: string, lastId: string | undefined, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const [, mark, known] = /^([0-9a-f]+)-(\d{1,15})$/.exec(lastId ?? '') ?? [];
+    let wake = () => {};
+    signal.addEventListener('abort', () => wake());
     while (!signal.aborted) {
       const board = aggregator.boards.get(name);
       if (board === undefined) {
-        yield event('gone', {});
+        yield GONE;
         return;
       }
-      let text = '';
-      const isAll = mark !== markOf(board) || known > board.version;
-      if (isAll || board.version > known) {
-        mark = markOf(board);
-        const cells = board.cellsAfter(isAll ? -1 : known);
-        known = board.version;
-        text = event(isAll ? 'table' : 'cells', isAll ? { ...about, cells } : cells, `${mark}-${known}`);
+      const feed = feedOf(name, board);
+      let frame = feed.mark === mark ? Number(known) : -1;
+      const leave = feed.join(() => wake());
+      try {
+        while (!signal.aborted && aggregator.boards.get(name) === board) {
+          const next = feed.after(frame);
+          frame = next?.frame ?? frame;
+          yield next?.bytes ?? ALIVE;
+          if (feed.isAt(frame) && !signal.aborted)
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+        }
+      } finally {
+        leave();
       }
-      const status = JSON.stringify(statusNow(aggregator, board));
-      if (status !== lastStatus) text += `event: status\ndata: ${status}\n\n`;
-      lastStatus = status;
-      yield text === '' ? event('alive', {}) : text;
-      // The time between two looks goes by first: what comes in it is told at once.
-      await new Promise((done) => setTimeout(done, REST));
-      if (aggregator.boards.get(name)?.version === known && !signal.aborted)
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, SIGN_OF_LIFE);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
     }
-  } finally {
-    stopListening();
-  }
+  };
 }

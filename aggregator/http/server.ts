@@ -23,8 +23,9 @@ import { tableCsv, trialsCsvHeader, trialsCsvRows } from '../csv';
 import { GROUP_ROWS, mostLayers, TrialsParquet } from '../parquet';
 import { StoreDamaged, type TrialFilter, type TrialRow } from '../store';
 import { tableJson, tableLatex, tableMarkdown } from '../table';
-import { cellEvents } from './cells';
+import { cellEventsOf } from './cells';
 import { events } from './events';
+import { atMost, cutWhenSlow, LIMITS, type Limits, limitRequests, serverLimits } from './limits';
 import { metricsOf } from './metrics';
 import { pageRoutes, refuseOtherHosts } from './page';
 import { ERROR, FILTER, NAME, ONE_TRIAL, PAGE, QUARANTINE, STATUS, TRIALS } from './shapes';
@@ -48,24 +49,24 @@ export interface ApiOptions {
   isLocal?: boolean;
   /** The command that shows why trials of a sweep failed. */
   logCommand?: (sweep: string) => string;
+  limits?: Limits;
 }
 
 export async function apiOf(
   aggregator: Aggregator,
   version: string,
   logger: FastifyBaseLogger,
-  { isLocal = false, logCommand = (name) => `kubectl prunesweep logs ${name}` }: ApiOptions = {},
+  { isLocal = false, logCommand = (name) => `kubectl prunesweep logs ${name}`, limits = LIMITS }: ApiOptions = {},
 ): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: logger,
     // A dashboard asks many times a minute; what went wrong is logged all the same.
     logController: new LogController({ disableRequestLogging: true }),
-    // Nothing is ever sent here.
-    bodyLimit: 1024,
-    requestTimeout: 30_000,
+    ...serverLimits(limits),
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
   });
   if (isLocal) refuseOtherHosts(server);
+  await limitRequests(server, limits);
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -94,18 +95,35 @@ export async function apiOf(
       `${name}: there is no such sweep; ${known.length === 0 ? 'there is none yet' : `there are ${known.slice(0, 20).join(', ')}`}`,
     );
   };
-  sweepRoutes(server, aggregator, boardOf, logCommand);
-  trialRoutes(server, aggregator, boardOf);
-  plainRoutes(server, aggregator);
+  // No ETag is made of what is not there as a whole, and no proxy should hold it back.
+  const sendStream: SendStream = (reply, type, pieces) => {
+    const stream = Readable.from(cutWhenSlow(pieces, limits.patience, () => reply.raw.destroy()));
+    return reply.type(type).header('cache-control', 'no-cache').header('x-accel-buffering', 'no').send(stream);
+  };
+  const api: Api = { server, aggregator, boardOf, sendStream };
+  sweepRoutes(api);
+  eventRoutes(api, atMost(limits.streams, 'streams of events'), logCommand);
+  trialRoutes(api);
+  fileRoutes(api, atMost(limits.downloads, 'downloads of whole sweeps'));
+  plainRoutes(api);
   return server;
 }
 
-function sweepRoutes(
-  server: FastifyInstance,
-  aggregator: Aggregator,
-  boardOf: (name: string) => Board,
-  logCommand: (sweep: string) => string,
-): void {
+/** Sends piece after piece, each when the one before is taken, and no more when the reader goes or is too slow. */
+type SendStream = (reply: FastifyReply, type: string, pieces: AsyncIterable<Buffer | string>) => FastifyReply;
+
+interface Api {
+  server: FastifyInstance;
+  aggregator: Aggregator;
+  /** @throws NotFound */
+  boardOf: (name: string) => Board;
+  sendStream: SendStream;
+}
+
+/** Refuses what would be one too many. */
+type Gate = ReturnType<typeof atMost>;
+
+function sweepRoutes({ server, aggregator, boardOf }: Api): void {
   server.get(
     '/api/sweeps',
     { schema: { summary: 'All sweeps, each with its status', response: { 200: { type: 'array', items: STATUS } } } },
@@ -126,7 +144,7 @@ function sweepRoutes(
       reply.type('application/yaml; charset=utf-8').send(sweepYaml(boardOf(params.name).published.definition.sweep)),
   );
   for (const [format, { type, render }] of Object.entries(TABLES)) {
-    const cache = new WeakMap<Board, { version: number; text: string; etag: string }>();
+    const cache = new WeakMap<Board, { version: number; bytes: Buffer; etag: string }>();
     server.get<Named>(
       `/api/sweeps/:name/table.${format}`,
       { schema: { summary: `The comparison table (${format})`, params: NAME } },
@@ -134,17 +152,26 @@ function sweepRoutes(
         const board = boardOf(params.name);
         let made = cache.get(board);
         if (made?.version !== board.version) {
-          const text = render(board);
-          made = { version: board.version, text, etag: `"${createHash('sha256').update(text).digest('base64url')}"` };
+          // Bytes, which all readers share: a text is encoded for each.
+          const bytes = Buffer.from(render(board));
+          made = { version: board.version, bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` };
           cache.set(board, made);
         }
-        return reply.type(type).header('etag', made.etag).header('cache-control', 'no-cache').send(made.text);
+        return reply.type(type).header('etag', made.etag).header('cache-control', 'no-cache').send(made.bytes);
       },
     );
   }
+}
+
+function eventRoutes(api: Api, gate: Gate, logCommand: (sweep: string) => string): void {
+  const { server, aggregator } = api;
+  const cellEvents = cellEventsOf(aggregator, (name, { axes }) => ({
+    ...{ ...axes, weights: Object.fromEntries(axes.weights), logCommand: logCommand(name) },
+  }));
   server.get<Named>(
     '/api/sweeps/:name/events',
     {
+      onRequest: gate,
       schema: {
         summary: 'Live events (server-sent events)',
         description:
@@ -153,15 +180,12 @@ function sweepRoutes(
       },
     },
     (request, reply) =>
-      sendEvents(request, reply, (lastId, signal) => {
-        const { name } = request.params;
-        boardOf(name);
-        return events(aggregator, name, lastId, signal);
-      }),
+      sendEvents(api, request, reply, (lastId, signal) => events(aggregator, request.params.name, lastId, signal)),
   );
   server.get<Named>(
     '/api/sweeps/:name/cells',
     {
+      onRequest: gate,
       schema: {
         summary: 'The comparison table as it fills (server-sent events)',
         description:
@@ -170,30 +194,26 @@ function sweepRoutes(
       },
     },
     (request, reply) =>
-      sendEvents(request, reply, (lastId, signal) => {
-        const { name } = request.params;
-        const { axes } = boardOf(name);
-        const about = { ...axes, weights: Object.fromEntries(axes.weights), logCommand: logCommand(name) };
-        return cellEvents(aggregator, name, about, lastId, signal);
-      }),
+      sendEvents(api, request, reply, (lastId, signal) => cellEvents(request.params.name, lastId, signal)),
   );
 }
 
-/** Sends events until one of the two sides ends. */
+/** Sends events of a sweep until one of the two sides ends. @throws NotFound */
 function sendEvents(
-  request: FastifyRequest,
+  { boardOf, sendStream }: Api,
+  request: FastifyRequest<Named>,
   reply: FastifyReply,
-  eventsOf: (lastId: string | undefined, signal: AbortSignal) => AsyncGenerator<string>,
+  eventsOf: (lastId: string | undefined, signal: AbortSignal) => AsyncIterable<Buffer | string>,
 ) {
+  boardOf(request.params.name);
   const ended = new AbortController();
   request.raw.once('close', () => ended.abort());
   reply.raw.once('close', () => ended.abort());
   const lastId = request.headers['last-event-id'];
-  const stream = eventsOf(Array.isArray(lastId) ? lastId[0] : lastId, ended.signal);
-  return sendStream(reply, 'text/event-stream', Readable.from(stream));
+  return sendStream(reply, 'text/event-stream', eventsOf(Array.isArray(lastId) ? lastId[0] : lastId, ended.signal));
 }
 
-function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (name: string) => Board): void {
+function trialRoutes({ server, aggregator, boardOf }: Api): void {
   server.get<Named & { Querystring: TrialFilter & { after: number; limit: number } }>(
     '/api/sweeps/:name/trials',
     {
@@ -229,21 +249,25 @@ function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (
       };
     },
   );
+}
+
+/** What is made of all trials, for who takes it away. */
+function fileRoutes({ server, aggregator, boardOf, sendStream }: Api, gate: Gate): void {
   server.get<Named>(
     '/api/sweeps/:name/trials.csv',
-    { schema: { summary: 'All recorded trials, as `prunesweep run` writes them', params: NAME } },
+    { onRequest: gate, schema: { summary: 'All recorded trials, as `prunesweep run` writes them', params: NAME } },
     ({ params: { name } }, reply) => {
       const columns = columnsOf(boardOf(name).published.definition.sweep.spec.recipes);
       async function* lines() {
         yield trialsCsvHeader(columns);
         for await (const rows of recordedPoints(aggregator, name)) yield trialsCsvRows(columns, rows);
       }
-      return sendStream(reply, 'text/csv; charset=utf-8', Readable.from(lines()));
+      return sendStream(reply, 'text/csv; charset=utf-8', lines());
     },
   );
   server.get<Named>(
     '/api/sweeps/:name/trials.parquet',
-    { schema: { summary: 'The same with types and histograms', params: NAME } },
+    { onRequest: gate, schema: { summary: 'The same with types and histograms', params: NAME } },
     async ({ params: { name } }, reply) => {
       const { recipes, hiddenWidths } = boardOf(name).published.definition.sweep.spec;
       const file = new TrialsParquet(recipes, mostLayers(hiddenWidths));
@@ -251,9 +275,26 @@ function trialRoutes(server: FastifyInstance, aggregator: Aggregator, boardOf: (
       return reply.type('application/vnd.apache.parquet').send(Buffer.from(file.finish()));
     },
   );
+  server.get(
+    '/api/store.duckdb',
+    {
+      onRequest: gate,
+      schema: { summary: 'A copy of the store, for any DuckDB: the tables trials and cells are where to begin' },
+    },
+    async (_, reply) => {
+      const folder = mkdtempSync(join(tmpdir(), 'prunesweep-store-'));
+      const path = join(folder, 'sweeps.duckdb');
+      await aggregator.store.copyTo(path).catch((error) => {
+        rmSync(folder, { recursive: true, force: true });
+        throw error;
+      });
+      const stream = createReadStream(path).once('close', () => rmSync(folder, { recursive: true, force: true }));
+      return sendStream(reply, 'application/octet-stream', stream);
+    },
+  );
 }
 
-function plainRoutes(server: FastifyInstance, aggregator: Aggregator): void {
+function plainRoutes({ server, aggregator }: Api): void {
   server.get<{ Querystring: { after: number; limit: number } }>(
     '/api/quarantine',
     {
@@ -268,20 +309,6 @@ function plainRoutes(server: FastifyInstance, aggregator: Aggregator): void {
       return { messages, next: found.length > limit ? messages.at(-1)!.sequence : null };
     },
   );
-  server.get(
-    '/api/store.duckdb',
-    { schema: { summary: 'A copy of the store, for any DuckDB: the tables trials and cells are where to begin' } },
-    async (_, reply) => {
-      const folder = mkdtempSync(join(tmpdir(), 'prunesweep-store-'));
-      const path = join(folder, 'sweeps.duckdb');
-      await aggregator.store.copyTo(path).catch((error) => {
-        rmSync(folder, { recursive: true, force: true });
-        throw error;
-      });
-      const stream = createReadStream(path).once('close', () => rmSync(folder, { recursive: true, force: true }));
-      return sendStream(reply, 'application/octet-stream', stream);
-    },
-  );
   const metrics = metricsOf(aggregator);
   server.get('/metrics', { schema: { summary: 'For Prometheus' } }, async (_, reply) =>
     reply.type(metrics.contentType).send(await metrics.metrics()),
@@ -294,10 +321,6 @@ function plainRoutes(server: FastifyInstance, aggregator: Aggregator): void {
   server.get('/openapi.json', { schema: { summary: 'This description' } }, () => server.swagger());
   pageRoutes(server);
 }
-
-/** No ETag is made of what is not there as a whole, and no proxy should hold it back. */
-const sendStream = (reply: FastifyReply, type: string, stream: Readable) =>
-  reply.type(type).header('cache-control', 'no-cache').header('x-accel-buffering', 'no').send(stream);
 
 const trialOf = ({ sequence, ...row }: TrialRow) => ({
   ...row,
