@@ -22,6 +22,9 @@ const integer = (least: number) => (text: string) => {
   return value;
 };
 
+const OTHER_NAMES =
+  'names that it answers to, beside addresses, localhost and names of Services: as behind a proxy. Others are refused (DNS rebinding)';
+
 const tableFormat = () =>
   new Option('--format <format>', 'Markdown, CSV, LaTeX (booktabs) or JSON').choices(TABLE_FORMATS).default('md');
 
@@ -128,6 +131,12 @@ Asks the ledger in NATS which trials of the pack are recorded and does the rest.
 withNats(program.command('aggregator'), 'where records and progress come from', true)
   .requiredOption('--store <dir>', 'folder of the store, sweeps.duckdb; it can be deleted, and is then made again')
   .option('--http <address>', 'HOST:PORT to serve at; :PORT for every address of this machine', '127.0.0.1:8080')
+  .option('--host <name...>', OTHER_NAMES, [])
+  .option(
+    '--through-api-server',
+    'answer also to what the API server of Kubernetes passes on, whatever name that has: for kubectl',
+    false,
+  )
   .option('--sweep <file...>', 'sweep files to show; those that trainers work on are shown anyway')
   .option('--replicas <n>', 'how many servers of a NATS cluster keep each message', integer(1), 1)
   .summary('Fold the records of all sweeps into their tables, and serve them over HTTP.')
@@ -195,11 +204,12 @@ program
   .command('serve')
   .argument('<dir...>', 'folders of runs, finished or at work')
   .option('--http <address>', 'HOST:PORT to serve at; :PORT for every address of this machine', '127.0.0.1:8080')
+  .option('--host <name...>', OTHER_NAMES, [])
   .summary('Show runs of this machine in a browser, live.')
   .description(
     'Show runs of this machine in a browser, live: the comparison table, the curve of accuracy against remaining weights, every trial. Reads the folders and changes nothing in them. /openapi.json says what there is for programs.',
   )
-  .action(async (folders: string[], options: { http: string }) => {
+  .action(async (folders: string[], options: { http: string; host: string[] }) => {
     const { serve } = require('./cli/serve') as typeof import('./cli/serve');
     await serve(folders, options);
   });

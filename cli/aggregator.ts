@@ -1,7 +1,7 @@
 /** `prunesweep aggregator`: folds what NATS holds into tables, and serves them. */
 import type { Logger } from 'pino';
 import { Aggregator } from '../aggregator/aggregator';
-import { isLoopback } from '../aggregator/http/page';
+import type { OwnNames } from '../aggregator/http/hosts';
 import { apiOf } from '../aggregator/http/server';
 import { connectNats, type NatsLink, type NatsOptions } from '../bus/nats/connect';
 import { NatsLedger } from '../bus/nats/ledger';
@@ -18,6 +18,10 @@ export interface AggregatorOptions {
   store: string;
   /** `HOST:PORT`, or `:PORT` for every address of this machine. */
   http: string;
+  /** Names that it answers to, beside those that are its own anyway. */
+  host: string[];
+  /** It is asked through the API server of Kubernetes, by whatever name that has. */
+  throughApiServer: boolean;
   /** Sweep files. */
   sweep: string[];
   /** Servers that keep each message of the streams that are made. */
@@ -26,13 +30,15 @@ export interface AggregatorOptions {
 }
 
 /** Works until it is told to end. */
-export async function aggregator({ store, http, sweep: files, replicas, nats }: AggregatorOptions): Promise<void> {
+export async function aggregator(options: AggregatorOptions): Promise<void> {
+  const { store, http, sweep: files, replicas, nats } = options;
   const address = parseAddress(http);
   const definitions = files.map(loadSweep);
   const logger = log('aggregator');
   const link = await connectNats(nats, 'prunesweep aggregator', (line) => logger.warn(line));
   try {
-    await serve(link, { store, address, definitions, replicas }, logger);
+    const names = { hosts: options.host, isBehindApiServer: options.throughApiServer };
+    await serve(link, { store, address, names, definitions, replicas }, logger);
   } catch (error) {
     throw asUsage(error, http);
   } finally {
@@ -45,9 +51,10 @@ async function serve(
   {
     store,
     address,
+    names,
     definitions,
     replicas,
-  }: { store: string; address: Address; definitions: readonly SweepDefinition[]; replicas: number },
+  }: { store: string; address: Address; names: OwnNames; definitions: readonly SweepDefinition[]; replicas: number },
   logger: Logger,
 ): Promise<void> {
   const sweeps = new NatsSweeps(link);
@@ -62,7 +69,7 @@ async function serve(
     store,
     logger,
   );
-  const server = await apiOf(folding, version, logger, { isLocal: isLoopback(address.host) });
+  const server = await apiOf(folding, version, logger, { names });
   const running = folding.run();
   const end = () => {
     folding.stop();

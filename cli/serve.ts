@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Aggregator } from '../aggregator/aggregator';
-import { isLoopback } from '../aggregator/http/page';
 import { apiOf } from '../aggregator/http/server';
 import type { PublishedSweep } from '../bus/bus';
 import { FolderLedger, folderNews } from '../bus/folder';
@@ -37,7 +36,10 @@ async function* published(folders: readonly string[], signal: AbortSignal): Asyn
 }
 
 /** Works until it is told to end. */
-export async function serve(given: readonly string[], { http }: { http: string }): Promise<void> {
+export async function serve(
+  given: readonly string[],
+  { http, host: hosts }: { http: string; host: string[] },
+): Promise<void> {
   const address = parseAddress(http);
   const folders = given.map((folder) => resolve(folder));
   const byName = foldersByName(folders);
@@ -59,7 +61,7 @@ export async function serve(given: readonly string[], { http }: { http: string }
     );
     const quote = (path: string) => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
     const server = await apiOf(folding, version, logger, {
-      isLocal: isLoopback(address.host),
+      names: { hosts },
       // A run keeps no log: the same command tries what failed again, and says how it goes.
       logCommand: (name) => {
         const folder = byName.get(name)!;

@@ -57,20 +57,3 @@ export function pageRoutes(server: FastifyInstance): void {
     });
   }
 }
-
-const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
-
-/** Whether only this machine can reach an address that is listened at. */
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
-
-/**
- * Refuses requests that were sent to another name: a page elsewhere whose name was made to mean this machine (DNS
- * rebinding) would otherwise read what only this machine may.
- */
-export function refuseOtherHosts(server: FastifyInstance): void {
-  server.addHook('onRequest', async (request, reply) => {
-    const host = (request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
-    if (LOOPBACK.includes(host)) return;
-    return reply.code(421).send({ error: `${host}: this server answers to localhost alone` });
-  });
-}

@@ -25,9 +25,10 @@ import { StoreDamaged, type TrialFilter, type TrialRow } from '../store';
 import { tableJson, tableLatex, tableMarkdown } from '../table';
 import { cellEventsOf } from './cells';
 import { events } from './events';
+import { type OwnNames, refuseOtherHosts } from './hosts';
 import { atMost, cutWhenSlow, LIMITS, type Limits, limitRequests, serverLimits } from './limits';
 import { metricsOf } from './metrics';
-import { pageRoutes, refuseOtherHosts } from './page';
+import { pageRoutes } from './page';
 import { ERROR, FILTER, NAME, ONE_TRIAL, PAGE, QUARANTINE, STATUS, TRIALS } from './shapes';
 import { statusOf } from './status';
 
@@ -45,8 +46,7 @@ class NotFound extends Error {
 type Named = { Params: { name: string } };
 
 export interface ApiOptions {
-  /** Answers to the names of this machine alone. */
-  isLocal?: boolean;
+  names?: Partial<OwnNames>;
   /** The command that shows why trials of a sweep failed. */
   logCommand?: (sweep: string) => string;
   limits?: Limits;
@@ -56,7 +56,7 @@ export async function apiOf(
   aggregator: Aggregator,
   version: string,
   logger: FastifyBaseLogger,
-  { isLocal = false, logCommand = (name) => `kubectl prunesweep logs ${name}`, limits = LIMITS }: ApiOptions = {},
+  { names = {}, logCommand = (name) => `kubectl prunesweep logs ${name}`, limits = LIMITS }: ApiOptions = {},
 ): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: logger,
@@ -65,7 +65,7 @@ export async function apiOf(
     ...serverLimits(limits),
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
   });
-  if (isLocal) refuseOtherHosts(server);
+  refuseOtherHosts(server, { hosts: [], isBehindApiServer: false, ...names });
   await limitRequests(server, limits);
   await server.register(swagger, {
     openapi: {

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
 import { Aggregator } from '../../aggregator/aggregator';
-import type { Limits } from '../../aggregator/http/limits';
-import { apiOf } from '../../aggregator/http/server';
+import { type ApiOptions, apiOf } from '../../aggregator/http/server';
 import { FolderLedger, folderNews } from '../../bus/folder';
 import { LEDGER_FILE, ledgerLine } from '../../bus/ledger';
 import { sweepYaml } from '../../sweep/accept';
@@ -39,7 +38,7 @@ export class MadeUpRun {
   }
 
   /** The aggregator and its API in this process, as `prunesweep serve` has them. @returns where it serves */
-  async serve(limits?: Limits): Promise<string> {
+  async serve(options: ApiOptions = {}): Promise<string> {
     const aggregator = await Aggregator.open(
       {
         ledger: new FolderLedger([this.folder]),
@@ -51,7 +50,7 @@ export class MadeUpRun {
       temporaryFolder(),
       { info: () => {}, warn: () => {} },
     );
-    const api = await apiOf(aggregator, '0.0.0', pino({ level: 'silent' }), limits === undefined ? {} : { limits });
+    const api = await apiOf(aggregator, '0.0.0', pino({ level: 'silent' }), options);
     const running = aggregator.run();
     onTestFinished(async () => {
       aggregator.stop();

@@ -83,7 +83,7 @@ describe('a tab', () => {
 
   it('that takes nothing is cut, and its place is another one’s', async () => {
     const run = runOf(LARGE);
-    const url = await run.serve({ ...LIMITS, streams: 3, patience: 700 });
+    const url = await run.serve({ limits: { ...LIMITS, streams: 3, patience: 700 } });
     await untilRecorded(url, 0);
     const [reads, ...stuck] = await tabs(url, 3);
     reads!.read();

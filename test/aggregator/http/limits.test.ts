@@ -7,8 +7,7 @@ import { MadeUpRun } from '../folder';
 
 const serve = (limits: Partial<typeof LIMITS>) =>
   new MadeUpRun(join(temporaryFolder(), 'out'), { hiddenWidths: [[5]], pruneRatios: [0] }).serve({
-    ...LIMITS,
-    ...limits,
+    limits: { ...LIMITS, ...limits },
   });
 
 /** What the server sends to whoever sends this, until it closes the connection or says all that it has to. */

@@ -256,7 +256,7 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     expect(complaints).toEqual([]);
   });
 
-  it('answers to the names of this machine alone, reads alone, and names no file', async () => {
+  it('answers to names that nobody else can have alone, reads alone, and names no file', async () => {
     const ask = (path: string, host: string, method = 'GET') =>
       new Promise<number>((done, fail) =>
         request({ port: place.port, host: '127.0.0.1', path, method, headers: { host } }, (answer) => {
