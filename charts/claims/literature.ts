@@ -1,32 +1,13 @@
 import { recipeName } from '../../sweep/networks';
 import { missing } from '../figures/rows';
 import { PUBLISHED, type PublishedPoint, publishedCount } from '../published';
-import { errorPercent, groupBy, groupsOf, isDense, type Row, type Study, settingOf, validationPercent } from '../study';
+import { bestOnValidation, errorPercent, type Row } from '../study';
 import type { Claim } from './claim';
 
 /** What a setting is called in a note. */
 function nameOf({ recipe, training, retraining }: Row): string {
   const { l1, l2 } = training;
   return recipeName({ ...recipe, l1, l2, ...(retraining === null ? {} : { retraining }) });
-}
-
-/**
- * The replicates of the setting that has the best mean accuracy on the images held back, among all of 300-100 at the
- * count; the test set has no say. Settings of a single seed are not candidates.
- */
-export function bestOnValidation({ rows }: Study, count: number): { rows: Row[]; tries: number } | undefined {
-  const own = rows.filter(
-    (row) =>
-      row.network === '300-100' &&
-      row.remainingWeights === count &&
-      !isDense(row) &&
-      row.validationImages !== undefined,
-  );
-  const groups = [...groupBy(own, settingOf).values()]
-    .flatMap((setting) => groupsOf(setting, (row) => validationPercent(row)!))
-    .filter(({ n }) => n > 1)
-    .sort((a, b) => b.mean - a.mean || (settingOf(a.rows[0]!) < settingOf(b.rows[0]!) ? -1 : 1));
-  return groups[0] && { rows: groups[0].rows, tries: groups.length };
 }
 
 function claimOf(point: PublishedPoint): Claim {

@@ -2,7 +2,17 @@
 import * as Plot from '@observablehq/plot';
 import type { Cell } from '../../sweep/cells';
 import { PUBLISHED, type PublishedPoint, publishedCount } from '../published';
-import { byNetwork, groupBy, groupsOf, isMnist, mainRows, recipeOf, type Study } from '../study';
+import {
+  bestOnValidation,
+  byNetwork,
+  groupBy,
+  groupsOf,
+  isMnist,
+  mainRows,
+  type Row,
+  recipeOf,
+  type Study,
+} from '../study';
 import { type Canvas, type Drawn, figure, type Missing } from './figure';
 import {
   axis,
@@ -75,7 +85,7 @@ function ofStudy(study: Study): Drawn<TradeoffRow> | Missing {
   // Trials that prune one layer alone are of another figure.
   const rows = mainRows(study).filter(({ recipe }) => (recipe.keepDense ?? []).length < 2);
   if (rows.length === 0) return { missing: 'no trial is recorded yet; run a sweep' };
-  const cells = [...groupBy(rows, recipeOf)].flatMap(([recipe, own]) =>
+  const cells = [...groupBy(rows, recipeOf), [CHOSEN, chosenRows(study)] as const].flatMap(([recipe, own]) =>
     groupsOf(own).map(
       ({ network, remainingWeights, n, mean, low, high }): Cell => ({
         ...{ network, recipe, remainingWeights, n, N: n, mean: mean / 100 },
@@ -84,6 +94,18 @@ function ofStudy(study: Study): Drawn<TradeoffRow> | Missing {
     ),
   );
   return tradeoffOf(cells, isMnist(study) ? PUBLISHED : []);
+}
+
+const CHOSEN = 'setting chosen on validation images';
+
+/** At the published counts, what competes with them; nothing where a single setting was tried. */
+function chosenRows(study: Study): Row[] {
+  if (!isMnist(study)) return [];
+  const counts = new Set(PUBLISHED.map(publishedCount));
+  return [...counts].flatMap((count) => {
+    const best = bestOnValidation(study, count);
+    return best === undefined || best.tries < 2 ? [] : best.rows;
+  });
 }
 
 export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas): SVGSVGElement {

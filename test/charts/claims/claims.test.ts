@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CLAIMS, judge } from '../../../charts/claims';
-import { bestOnValidation } from '../../../charts/claims/literature';
 import { claimsMarkdown } from '../../../charts/claims/markdown';
 import { holm } from '../../../charts/decision';
+import { bestOnValidation } from '../../../charts/study';
 import { ARTICLE, studyFrom } from '../study';
 
 /** Seeds differ by a few images, otherwise nothing could be tested. */

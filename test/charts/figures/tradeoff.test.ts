@@ -24,6 +24,22 @@ describe('error against remaining weights', () => {
     expect(row.n).toBe(3);
   });
 
+  it('has, beside the published points, the setting that validation images choose where several were tried', () => {
+    const spec = {
+      ...{ hiddenWidths: [[300, 100]], remainingWeights: [13310, 20000], seeds: 3 },
+      ...{ dataset: { name: 'mnist', validation: 5000 }, recipes: [{ l2: 0.0001 }, { l1: 0.00001 }] },
+    };
+    const tuned = studyFrom([spec], ({ trial: { content } }) => ({
+      test: { correct: content.training.l2 > 0 ? 9700 : 9900, images: 10000, loss: 0.1 },
+      validation: { correct: content.training.l2 > 0 ? 4950 : 4900, images: 5000, loss: 0.1 },
+    }));
+    const chosen = csvRows('tradeoff', tuned).filter(({ recipe }) => String(recipe).startsWith('setting chosen'));
+    const at = (count: number) => chosen.find(({ remaining_weights }) => remaining_weights === count);
+    expect(at(13310)?.error_percent).toBeCloseTo(3, 10);
+    expect(at(13310)?.n).toBe(3);
+    expect(at(20000)).toBeUndefined();
+  });
+
   it('has every published point, at its share of 266,200 weights', () => {
     const published = rows.filter(({ recipe }) => recipe === 'published');
     expect(published).toHaveLength(PUBLISHED.length);
