@@ -66,7 +66,7 @@ export async function writePage(folder: string, place: string, sweeps: readonly 
   const claims = writeClaims(study, folder);
   cpSync(join(folder, FIGURES_FOLDER), join(place, FIGURES_FOLDER), {
     recursive: true,
-    filter: (name) => !name.endsWith('.svg') || name.endsWith('-183mm.svg'),
+    filter: (name) => !name.includes('-89mm.'),
   });
   for (const name of ['claims.md', 'claims.json']) cpSync(join(folder, name), join(place, name));
   writeFileSync(join(place, 'trials.csv'), trialsCsv(study.rows));
