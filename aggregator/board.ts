@@ -1,6 +1,7 @@
 /** One sweep as it stands, in memory: the cells, and how far it is. */
 import type { PublishedSweep } from '../bus/bus';
 import { type Cell, type CellPlace, fillCells } from '../sweep/cells';
+import type { MeasuredCell } from '../sweep/compare';
 import { definitionId } from '../sweep/definition';
 import type { BoardContent, Fact } from './store';
 import { type Axes, axesOf } from './table';
@@ -130,6 +131,20 @@ export class Board {
   get cells(): Cell[] {
     if (this.cached?.version !== this.version) this.cached = { version: this.version, cells: this.fill(this.places) };
     return this.cached.cells;
+  }
+
+  /** What is measured of every cell, by seed. */
+  measured(): MeasuredCell[] {
+    const trials = [...this.points.keys()];
+    const { seeds } = this.published.definition.sweep.spec;
+    return this.places.map(({ network, recipe, remainingWeights, points }) => ({
+      ...{ network, recipe, remainingWeights },
+      // A cell has a trial a seed, in the order of the seeds.
+      replicates: points.flatMap((point, at) => {
+        const accuracy = this.accuracies[point]!;
+        return Number.isNaN(accuracy) ? [] : [{ seed: seeds[at]!, trial: trials[point]!, accuracy }];
+      }),
+    }));
   }
 
   /** Of the cells at the smallest count that has a mean, the best. */

@@ -14,6 +14,7 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { sweepYaml } from '../../sweep/accept';
+import { compare } from '../../sweep/compare';
 import type { GridPoint } from '../../sweep/grid';
 import type { TrialRecord } from '../../sweep/record';
 import type { Aggregator } from '../aggregator';
@@ -29,7 +30,7 @@ import { type OwnNames, refuseOtherHosts } from './hosts';
 import { atMost, cutWhenSlow, LIMITS, type Limits, limitRequests, serverLimits } from './limits';
 import { metricsOf } from './metrics';
 import { pageRoutes } from './page';
-import { ERROR, FILTER, NAME, ONE_TRIAL, PAGE, QUARANTINE, STATUS, TRIALS } from './shapes';
+import { COMPARISON, ERROR, FILTER, NAME, NAMES, ONE_TRIAL, PAGE, QUARANTINE, STATUS, TRIALS } from './shapes';
 import { statusOf } from './status';
 
 const TABLES: Record<string, { type: string; render(board: Board): string }> = {
@@ -142,6 +143,19 @@ function sweepRoutes({ server, aggregator, boardOf }: Api): void {
     { schema: { summary: 'The sweep as accepted', params: NAME } },
     ({ params }, reply) =>
       reply.type('application/yaml; charset=utf-8').send(sweepYaml(boardOf(params.name).published.definition.sweep)),
+  );
+  server.get<{ Params: { name: string; other: string } }>(
+    '/api/sweeps/:name/compare/:other',
+    {
+      schema: {
+        summary: 'Two sweeps cell by cell',
+        description:
+          'What the other has over the first, as mean difference of test accuracy over the seeds that both have measured, with its 95 % interval.',
+        params: NAMES,
+        response: { 200: { type: 'array', items: COMPARISON }, 404: ERROR },
+      },
+    },
+    ({ params }) => compare(boardOf(params.name).measured(), boardOf(params.other).measured()),
   );
   for (const [format, { type, render }] of Object.entries(TABLES)) {
     const cache = new WeakMap<Board, { version: number; bytes: Buffer; etag: string }>();

@@ -28,6 +28,22 @@ export const CELL = object(
   ['pruneRatio', 'mean', 'sd', 'low', 'high'],
 );
 
+const SIDE = object({ n: count, mean: number }, ['mean']);
+
+export const COMPARISON = object(
+  {
+    ...{ network: text, recipe: text, remainingWeights: count },
+    first: described(SIDE, 'replicates and mean test accuracy; absent where the sweep has no such cell'),
+    second: SIDE,
+    pairs: described(count, 'seeds that both have measured'),
+    same: described(count, 'of them, those that are the same trial'),
+    difference: described(number, 'mean over the pairs of the second less the first, a fraction'),
+    low: described(number, 'of the 95 % interval of the difference'),
+    high: number,
+  },
+  ['first', 'second', 'difference', 'low', 'high'],
+);
+
 const PROGRESS = object(
   {
     lineage: text,
@@ -127,4 +143,6 @@ export const FILTER = {
   additionalProperties: false,
 };
 
-export const NAME = object({ name: described(text, 'of the sweep') });
+const sweepName = described(text, 'of the sweep');
+export const NAME = object({ name: sweepName });
+export const NAMES = object({ name: sweepName, other: sweepName });

@@ -5,6 +5,7 @@ import { decodeCounts } from '../../sweep/counts';
 import type { Histogram, TrialRecord } from '../../sweep/record';
 import { asImage } from './image';
 import type { LiveCell } from './live';
+import { TakeAway } from './takeaway';
 import { cellLabel, meanText, percent, stateOf } from './wording';
 
 interface Trial {
@@ -22,7 +23,7 @@ async function ask<T>(path: string): Promise<T> {
   return body as T;
 }
 
-function Picture({ draw, label }: { draw(): Element; label: string }) {
+function Picture({ draw, label, name }: { draw(): Element; label: string; name: string }) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     box.current!.replaceChildren(asImage(draw(), label));
@@ -30,7 +31,9 @@ function Picture({ draw, label }: { draw(): Element; label: string }) {
   return (
     <figure>
       <div class="picture" ref={box} />
-      <figcaption>{label}</figcaption>
+      <figcaption>
+        {label} <TakeAway of={box} name={name} />
+      </figcaption>
     </figure>
   );
 }
@@ -162,9 +165,17 @@ function Recorded({ id }: { id: string }) {
       <Layers record={record} />
       {draws !== undefined && (
         <>
-          <Picture draw={draws.histograms} label="Weights before (grey) and after (blue) pruning and retraining" />
+          <Picture
+            name="histograms"
+            draw={draws.histograms}
+            label="Weights before (grey) and after (blue) pruning and retraining"
+          />
           {draws.map !== undefined && (
-            <Picture draw={draws.map} label="Surviving weights of each input pixel in fc1: dark few, light many" />
+            <Picture
+              name="map"
+              draw={draws.map}
+              label="Surviving weights of each input pixel in fc1: dark few, light many"
+            />
           )}
         </>
       )}

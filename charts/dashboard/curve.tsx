@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { drawTradeoff, tradeoffOf } from '../figures/tradeoff';
 import { asImage } from './image';
 import type { LiveCell } from './live';
+import { TakeAway } from './takeaway';
 
 /** More lines than colours cannot be told apart. */
 const MOST_NETWORKS = 8;
@@ -41,6 +42,7 @@ export function Curve({ cells, published }: { cells: readonly LiveCell[]; publis
   return (
     <section aria-label="Curve" class="curve">
       <div class="picture" ref={box} />
+      <TakeAway of={box} name="tradeoff" />
       {networks.length > MOST_NETWORKS && (
         <p>
           The first {MOST_NETWORKS} of {networks.length} networks are drawn; choose one above to see it alone.

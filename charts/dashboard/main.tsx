@@ -15,7 +15,7 @@ function Page() {
             href="."
             onClick={(event) => {
               event.preventDefault();
-              change({ sweep: undefined, network: undefined, recipe: undefined, cell: undefined });
+              change({ sweep: undefined, network: undefined, recipe: undefined, with: undefined, cell: undefined });
             }}
           >
             prunesweep: all sweeps

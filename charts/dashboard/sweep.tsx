@@ -1,6 +1,7 @@
 /** One sweep: how far it is, its table, its curve, and the cell that is open. */
-import { useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { CellDrawer } from './cell';
+import { Compare } from './compare';
 import { Curve } from './curve';
 import { type LiveCell, type Sweep, useSweep, type Work } from './live';
 import { Table } from './table';
@@ -58,21 +59,53 @@ function Connection({ connection }: Pick<Sweep, 'connection'>) {
 
 function Choice(props: {
   label: string;
+  none?: string;
   value: string | undefined;
   options: readonly string[];
   choose(value: string | undefined): void;
 }) {
-  const { label, value, options, choose } = props;
+  const { label, none = 'all', value, options, choose } = props;
   return (
     <label>
       {label}{' '}
       <select value={value ?? ''} onChange={({ currentTarget }) => choose(currentTarget.value || undefined)}>
-        <option value="">all</option>
+        <option value="">{none}</option>
         {options.map((option) => (
           <option key={option}>{option}</option>
         ))}
       </select>
     </label>
+  );
+}
+
+/** The names of all other sweeps, and of the one that is compared with in any case. */
+function useOthers(name: string, compared: string | undefined): string[] {
+  const [names, setNames] = useState<string[]>([]);
+  useEffect(() => {
+    fetch('api/sweeps')
+      .then((answer) => answer.json())
+      .then((sweeps: { name: string }[]) => setNames(sweeps.map((sweep) => sweep.name)))
+      .catch(() => {});
+  }, [name]);
+  return [...new Set([...names, ...(compared === undefined ? [] : [compared])])].filter((other) => other !== name);
+}
+
+/** Puts the table into the clipboard. */
+function CopyMarkdown({ path }: { path: string }) {
+  const [words, setWords] = useState('Copy as Markdown');
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(await (await fetch(path)).text());
+      setWords('Copied');
+    } catch {
+      setWords('Not copied: the browser does not allow it here; use Markdown');
+    }
+    setTimeout(() => setWords('Copy as Markdown'), 3000);
+  };
+  return (
+    <button type="button" onClick={() => void copy()}>
+      {words}
+    </button>
   );
 }
 
@@ -91,6 +124,7 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
       ),
     [cells, network, recipe],
   );
+  const others = useOthers(name, view.with);
   const open = view.cell === undefined ? undefined : cells[view.cell];
   const base = `api/sweeps/${encodeURIComponent(name)}`;
   return (
@@ -142,9 +176,19 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
           />{' '}
           published points
         </label>
+        {others.length > 0 && (
+          <Choice
+            label="Compare with"
+            none="no other"
+            value={view.with}
+            options={others}
+            choose={(value) => change({ with: value })}
+          />
+        )}
         <span>
           Take away: <a href={`${base}/table.csv`}>CSV</a> <a href={`${base}/table.md`}>Markdown</a>{' '}
-          <a href={`${base}/table.tex`}>LaTeX</a> <a href={`${base}/trials.parquet`}>Parquet</a>
+          <a href={`${base}/table.tex`}>LaTeX</a> <a href={`${base}/trials.parquet`}>Parquet</a>{' '}
+          <CopyMarkdown path={`${base}/table.md`} />
         </span>
       </form>
       {axes !== undefined && (
@@ -159,6 +203,7 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
           <Curve cells={shown} published={published} />
         </div>
       )}
+      {view.with !== undefined && <Compare key={view.with} name={name} other={view.with} />}
       {open !== undefined && axes !== undefined && (
         <CellDrawer
           sweep={name}

@@ -6,6 +6,8 @@ export interface View {
   sweep?: string;
   network?: string;
   recipe?: string;
+  /** The sweep that it is compared with. */
+  with?: string;
   /** Place of the cell that is open. */
   cell?: number;
   /** What others published is laid over the curve. */
@@ -14,7 +16,7 @@ export interface View {
 
 export function readView(search: string): View {
   const given = new URLSearchParams(search);
-  const text = (name: 'sweep' | 'network' | 'recipe') => {
+  const text = (name: 'sweep' | 'network' | 'recipe' | 'with') => {
     const value = given.get(name);
     return value === null || value === '' ? {} : { [name]: value };
   };
@@ -23,6 +25,7 @@ export function readView(search: string): View {
     ...text('sweep'),
     ...text('network'),
     ...text('recipe'),
+    ...text('with'),
     ...(cell !== null && /^\d{1,9}$/.test(cell) ? { cell: Number(cell) } : {}),
     published: given.get('published') !== 'no',
   };

@@ -252,7 +252,16 @@ describe.runIf(hasNats)(`the API${whyNoNats}`, () => {
     const { json } = await begin();
     const { openapi, info, paths } = await json('/openapi.json');
     expect([openapi, Object.keys(info)]).toEqual(['3.1.0', expect.arrayContaining(['title', 'version'])]);
-    const files = ['', '/sweep.yaml', '/cells', '/events', '/trials', '/trials.csv', '/trials.parquet'];
+    const files = [
+      '',
+      '/compare/{other}',
+      '/sweep.yaml',
+      '/cells',
+      '/events',
+      '/trials',
+      '/trials.csv',
+      '/trials.parquet',
+    ];
     const tables = ['json', 'csv', 'md', 'tex'].map((format) => `/table.${format}`);
     expect(Object.keys(paths).sort()).toEqual(
       [

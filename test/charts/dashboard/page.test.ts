@@ -1,12 +1,14 @@
 /** The dashboard as people use it: a real browser on a real sweep that runs. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { start, writeSweep } from '../../cli/prunesweep';
+import { document as sweepDocument } from '../../fixtures';
 import { temporaryFolder } from '../../idxfiles';
 import { hasChromium, startChromium, whyNoChromium } from '../../servers/chromium';
 import { freePort } from '../../servers/port';
@@ -33,9 +35,10 @@ interface Place {
 const stops: (() => Promise<unknown>)[] = [];
 
 /** Serves folders as a user does, as a process of its own. */
-async function serve(folder: string, at?: number): Promise<Place> {
+async function serve(folders: string | string[], at?: number): Promise<Place> {
+  const [folder] = [folders].flat() as [string];
   const port = at ?? (await freePort());
-  const { process: child, outcome } = start(['serve', folder, '--http', `127.0.0.1:${port}`]);
+  const { process: child, outcome } = start(['serve', ...[folders].flat(), '--http', `127.0.0.1:${port}`]);
   const stop = async () => {
     child.kill('SIGTERM');
     await outcome;
@@ -135,6 +138,71 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     await Promise.all([page.close(), again.close()]);
   });
 
+  it('gives its pictures away as SVG and PNG, and its table as Markdown', async () => {
+    const page = await open('/?sweep=test', { permissions: ['clipboard-read', 'clipboard-write'] });
+    await page.getByRole('img', { name: /Test error/ }).waitFor();
+    const saved = async (name: string) => {
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name, exact: true }).first().click(),
+      ]);
+      expect(download.suggestedFilename()).toBe(name);
+      return readFileSync(await download.path());
+    };
+    expect((await saved('tradeoff.svg')).toString()).toMatch(/^<svg.*remaining weights.*<\/svg>$/s);
+    const png = await saved('tradeoff.png');
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    const width = await page.getByRole('img', { name: /Test error/ }).evaluate((svg) => svg.clientWidth);
+    expect(png.readUInt32BE(16)).toBeGreaterThanOrEqual(2 * width);
+    await page.getByRole('button', { name: 'Copy as Markdown' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const table = await start(['table', place.folder]).outcome;
+    expect((await page.evaluate(() => navigator.clipboard.readText())).trim()).toBe(table.stdout.trim());
+    await page.close();
+  });
+
+  it('compares two sweeps cell by cell, and says which trials are the same', async () => {
+    const folder = temporaryFolder();
+    const spec = { ...SPEC, hiddenWidths: [[8]], recipes: [MASKED], retraining: { epochs: 3 } };
+    writeFileSync(join(folder, 'other.yaml'), stringify(sweepDocument(spec, 'other')));
+    const out = join(folder, 'out');
+    expect((await start(['run', join(folder, 'other.yaml'), '--out', out]).outcome).code).toBe(0);
+    const before = place;
+    place = await serve([before.folder, out]);
+    const page = await open('/?sweep=test');
+    await page.getByLabel('Compare with').selectOption('other');
+    const comparison = page.getByRole('region', { name: 'Comparison of two sweeps' });
+    await comparison.getByText('the same trials').first().waitFor();
+    const tables = await Promise.all(
+      [before.folder, out].map(async (one) =>
+        JSON.parse((await start(['table', one, '--format', 'json']).outcome).stdout),
+      ),
+    );
+    const [of, ofOther] = tables.map(
+      (table: { network: string; recipe: string; remainingWeights: number; mean: number }[]) =>
+        table.filter(({ network, recipe }) => network === '8' && recipe.startsWith('magnitude')),
+    ) as { remainingWeights: number; mean: number }[][];
+    const lines = await comparison.getByRole('row').allInnerTexts();
+    expect(lines).toHaveLength(1 + CELLS);
+    expect(lines.filter((line) => line.includes('the same trials'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('only in the first'))).toHaveLength(CELLS - 4);
+    for (const [at, { mean, remainingWeights }] of of!.entries()) {
+      if (at === 0) continue;
+      const points = 100 * (ofOther![at]!.mean - mean);
+      const line = lines.find(
+        (one) => one.includes('magnitude') && one.includes(`\t${remainingWeights.toLocaleString('en')}\t`),
+      );
+      expect(line).toContain(`${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} (`);
+      expect(line).toContain('2 pairs');
+    }
+    expect(page.url()).toContain('with=other');
+    const again = await open(`/${new URL(page.url()).search}`);
+    await again.getByText('the same trials').first().waitFor();
+    await Promise.all([page.close(), again.close()]);
+    await place.stop();
+    place = before;
+  });
+
   it('is reached in full by the keyboard alone, and a cell says all that is recorded of it', async () => {
     const page = await open('/?sweep=test');
     await cellOf(page, 0).waitFor();
@@ -166,6 +234,8 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     light: { colorScheme: 'light' },
     dark: { colorScheme: 'dark' },
     'light, 400 pixels wide': { colorScheme: 'light', viewport: { width: 400, height: 700 } },
+    // As a browser's zoom lays it out: half of the CSS pixels, each twice as large.
+    'light, 200 % zoom': { colorScheme: 'light', viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 },
   } satisfies Record<string, BrowserContextOptions>))
     it(`has nothing that axe-core finds serious, and nothing beyond its edge: ${state}`, async () => {
       for (const path of ['/', '/?sweep=test', '/?sweep=test&cell=2']) {
