@@ -194,7 +194,11 @@ program
 program
   .command('table')
   .argument('<dir>', 'folder of a run, finished or not')
-  .addOption(tableFormat())
+  .addOption(
+    new Option('--format <format>', 'Markdown, CSV, LaTeX (booktabs), JSON, or a page of the whole sweep as one file')
+      .choices([...TABLE_FORMATS, 'html'])
+      .default('md'),
+  )
   .description('Print the comparison table: test accuracy against remaining weights.')
   .action((folder: string, options: { format: TableFormat }) => {
     table(folder, options.format);

@@ -165,6 +165,12 @@ export class FolderLedger implements Pick<Ledger, 'recorded' | 'follow' | 'posit
       this.entries.push({ kind: 'conflict', trial: record.id, text: JSON.stringify(record) });
   }
 
+  /** All that the folders hold by now. */
+  read(): readonly LedgerEntry[] {
+    this.look();
+    return this.entries;
+  }
+
   async recorded(trials: readonly string[]): Promise<Map<string, TrialRecord>> {
     const there = trials.filter((trial) => this.records.has(trial));
     return new Map(there.map((trial) => [trial, this.records.get(trial)!]));

@@ -37,6 +37,11 @@ export function folderRecords(folder: string): Map<string, TrialRecord> {
   return existsSync(path) ? readLedger(path) : new Map();
 }
 
-export function table(folder: string, format: TableFormat): void {
+export function table(folder: string, format: TableFormat | 'html'): void {
+  if (format === 'html') {
+    const { savedTable } = require('./savedtable') as typeof import('./savedtable');
+    process.stdout.write(savedTable(resolve(folder)));
+    return;
+  }
   process.stdout.write(renderTable(loadFolder(folder), folderRecords(folder), format));
 }

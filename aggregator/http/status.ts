@@ -19,7 +19,7 @@ export interface Status {
   ledger: { ready: boolean; reason: string; folded: number; last?: number };
 }
 
-export function statusOf({ live, readiness }: Aggregator, board: Board): Status {
+export function statusOf({ live, readiness }: Pick<Aggregator, 'live' | 'readiness'>, board: Board): Status {
   const { sweep } = board.published.definition;
   const { name } = sweep.metadata;
   const now = performance.now() / 1000;

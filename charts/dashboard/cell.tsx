@@ -5,23 +5,9 @@ import { decodeCounts } from '../../sweep/counts';
 import type { Histogram, TrialRecord } from '../../sweep/record';
 import { asImage } from './image';
 import type { LiveCell } from './live';
+import { recordOf, type SavedTrial, trialsOf } from './source';
 import { TakeAway } from './takeaway';
 import { cellLabel, meanText, percent, stateOf } from './wording';
-
-interface Trial {
-  id: string;
-  seed: number;
-  state: 'recorded' | 'failed' | 'missing';
-  accuracy: number | null;
-  failure: string | null;
-}
-
-async function ask<T>(path: string): Promise<T> {
-  const answer = await fetch(path);
-  const body = await answer.json();
-  if (!answer.ok) throw new Error((body as { error: string }).error);
-  return body as T;
-}
 
 function Picture({ draw, label, name }: { draw(): Element; label: string; name: string }) {
   const box = useRef<HTMLDivElement>(null);
@@ -113,13 +99,10 @@ function Recorded({ id }: { id: string }) {
     let isCurrent = true;
     setFound(undefined);
     const load = async () => {
-      const { record } = await ask<{ record: TrialRecord }>(`api/trials/${id}`);
+      const record = await recordOf(id);
       const { parent } = record.trial;
-      const parents =
-        parent === null
-          ? undefined
-          : await ask<{ record?: TrialRecord }>(`api/trials/${parent}`).catch(() => undefined);
-      return { record, ...(parents?.record === undefined ? {} : { before: parents.record }) };
+      const before = parent === null ? undefined : await recordOf(parent).catch(() => undefined);
+      return { record, ...(before === undefined ? {} : { before }) };
     };
     load()
       .catch((error: Error) => ({ error: error.message }))
@@ -192,7 +175,7 @@ export function CellDrawer(props: {
 }) {
   const { sweep, cell, logCommand, close } = props;
   const { network, recipe, remainingWeights, n, failed } = cell;
-  const [trials, setTrials] = useState<Trial[]>();
+  const [trials, setTrials] = useState<SavedTrial[]>();
   const [chosen, choose] = useState<string>();
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -201,11 +184,10 @@ export function CellDrawer(props: {
     setTrials(undefined);
   }, [cell.at]);
   useEffect(() => {
-    const query = new URLSearchParams({ network, recipe, remainingWeights: String(remainingWeights), limit: '1000' });
     let isCurrent = true;
-    ask<{ trials: Trial[] }>(`api/sweeps/${encodeURIComponent(sweep)}/trials?${query}`)
-      .then((page) => {
-        if (isCurrent) setTrials(page.trials);
+    trialsOf(sweep, cell)
+      .then((found) => {
+        if (isCurrent) setTrials(found);
       })
       .catch(() => {});
     return () => {

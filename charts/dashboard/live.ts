@@ -1,6 +1,7 @@
 /** A sweep as the server tells it, live: the table once, then what changes. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Cell } from '../../sweep/cells';
+import { saved } from './source';
 
 /** As the server tells it; see `/openapi.json`. */
 export interface LiveCell extends Cell {
@@ -38,8 +39,8 @@ export interface Status {
 
 /** What the columns are: shares removed and counts left. */
 export interface Axes {
-  pruneRatios: number[];
-  remainingWeights: number[];
+  pruneRatios: readonly number[];
+  remainingWeights: readonly number[];
   weights: Record<string, number>;
   /** Shows why trials failed. */
   logCommand: string;
@@ -51,13 +52,17 @@ export interface Sweep {
   status?: Status;
   /** Losses that each lineage at work has told of its step, the last at the end. */
   losses: ReadonlyMap<string, { step: string; values: number[] }>;
-  connection: 'connecting' | 'live' | 'lost' | 'gone';
+  /** saved: there is no server, and nothing changes any more. */
+  connection: 'connecting' | 'live' | 'lost' | 'gone' | 'saved';
 }
 
 /** A server that says nothing for so long is lost, in ms; it gives a sign of life every 2 s. */
 const SILENCE = 7000;
 const TRY_AGAIN = 1000;
-const NOTHING: Sweep = { cells: [], losses: new Map(), connection: 'connecting' };
+const NOTHING: Sweep = {
+  ...{ cells: [], losses: new Map(), connection: 'connecting' as const },
+  ...(saved === undefined ? {} : { ...saved, connection: 'saved' as const }),
+};
 
 function withLosses(losses: Sweep['losses'], { atWork }: Status): Sweep['losses'] {
   return new Map(
@@ -133,6 +138,7 @@ export function useSweep(name: string): Sweep {
     let current = NOTHING;
     let frame: number | undefined;
     setSweep(NOTHING);
+    if (saved !== undefined) return;
     const stop = follow(name, (change) => {
       const next = change(current);
       if (next === current) return;

@@ -1,5 +1,6 @@
 /** The dashboard: all sweeps, or one of them. */
 import { render } from 'preact';
+import { saved } from './source';
 import { SweepPage } from './sweep';
 import { SweepsPage } from './sweeps';
 import { useView } from './view';
@@ -7,6 +8,7 @@ import { useView } from './view';
 function Page() {
   const view = useView();
   const [{ sweep }, change] = view;
+  if (saved !== undefined) return <SweepPage name={saved.name} view={view} />;
   return (
     <>
       <header>

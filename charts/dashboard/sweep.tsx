@@ -4,7 +4,9 @@ import { CellDrawer } from './cell';
 import { Compare } from './compare';
 import { Curve } from './curve';
 import { type LiveCell, type Sweep, useSweep, type Work } from './live';
+import { saved } from './source';
 import { Table } from './table';
+import { save } from './takeaway';
 import type { useView } from './view';
 import { completeness, duration, meanText, STATES } from './wording';
 
@@ -48,6 +50,7 @@ function Connection({ connection }: Pick<Sweep, 'connection'>) {
     connecting: 'Connecting…',
     live: '● live',
     lost: '⚠ Connection lost. What you see is the last that arrived; trying again every second.',
+    saved: 'Saved in this file, as it was.',
     gone: 'This sweep was withdrawn. What you see is the last that arrived.',
   };
   return (
@@ -82,6 +85,7 @@ function Choice(props: {
 function useOthers(name: string, compared: string | undefined): string[] {
   const [names, setNames] = useState<string[]>([]);
   useEffect(() => {
+    if (saved !== undefined) return;
     fetch('api/sweeps')
       .then((answer) => answer.json())
       .then((sweeps: { name: string }[]) => setNames(sweeps.map((sweep) => sweep.name)))
@@ -95,7 +99,7 @@ function CopyMarkdown({ path }: { path: string }) {
   const [words, setWords] = useState('Copy as Markdown');
   const copy = async () => {
     try {
-      await navigator.clipboard.writeText(await (await fetch(path)).text());
+      await navigator.clipboard.writeText(saved?.files.md ?? (await (await fetch(path)).text()));
       setWords('Copied');
     } catch {
       setWords('Not copied: the browser does not allow it here; use Markdown');
@@ -106,6 +110,31 @@ function CopyMarkdown({ path }: { path: string }) {
     <button type="button" onClick={() => void copy()}>
       {words}
     </button>
+  );
+}
+
+function Files({ base }: { base: string }) {
+  const kinds = { csv: 'CSV', md: 'Markdown', tex: 'LaTeX' } as const;
+  if (saved === undefined)
+    return (
+      <>
+        {Object.entries(kinds).map(([kind, title]) => (
+          <>
+            <a href={`${base}/table.${kind}`}>{title}</a>{' '}
+          </>
+        ))}
+        <a href={`${base}/trials.parquet`}>Parquet</a>
+      </>
+    );
+  const { files } = saved;
+  return (
+    <>
+      {(Object.keys(kinds) as (keyof typeof kinds)[]).map((kind) => (
+        <button key={kind} type="button" onClick={() => save(new Blob([files[kind]]), `table.${kind}`)}>
+          {kinds[kind]}
+        </button>
+      ))}
+    </>
   );
 }
 
@@ -186,9 +215,7 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
           />
         )}
         <span>
-          Take away: <a href={`${base}/table.csv`}>CSV</a> <a href={`${base}/table.md`}>Markdown</a>{' '}
-          <a href={`${base}/table.tex`}>LaTeX</a> <a href={`${base}/trials.parquet`}>Parquet</a>{' '}
-          <CopyMarkdown path={`${base}/table.md`} />
+          Take away: <Files base={base} /> <CopyMarkdown path={`${base}/table.md`} />
         </span>
       </form>
       {axes !== undefined && (

@@ -51,7 +51,11 @@ export function useView(): [View, (change: { [Name in keyof View]?: View[Name] |
       const next = Object.fromEntries(
         Object.entries({ ...view, ...change }).filter(([, value]) => value !== undefined),
       ) as unknown as View;
-      history.pushState(undefined, '', viewUrl(next));
+      try {
+        history.pushState(undefined, '', viewUrl(next));
+      } catch {
+        // A page that is a file may not change its address.
+      }
       setView(next);
     },
   ];

@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -265,6 +266,35 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
       }
     });
 
+  it('is one file of a finished sweep, which needs no server and no network', async () => {
+    const written = await start(['table', place.folder, '--format', 'html']).outcome;
+    expect(written.code).toBe(0);
+    const file = join(temporaryFolder(), 'sweep.html');
+    writeFileSync(file, written.stdout);
+    const context = await browser.newContext({ offline: true });
+    const page = await context.newPage();
+    const wrong: string[] = [];
+    page.on('pageerror', ({ message }) => wrong.push(message));
+    page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
+    page.on('request', (asked) => !/^(data|blob):/.test(asked.url()) && wrong.push(asked.url()));
+    await page.goto(pathToFileURL(file).href);
+    await page.getByText('Saved in this file').waitFor();
+    expect(await page.getByRole('gridcell').count()).toBe(CELLS);
+    await page.getByRole('img', { name: /Test error/ }).waitFor();
+    await page.getByLabel('Network').selectOption('8');
+    await expect.poll(() => page.getByRole('gridcell').count()).toBe(CELLS / 2);
+    await cellOf(page, 2).click();
+    await page.getByText('Surviving weights of each input pixel').waitFor();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'CSV', exact: true }).click(),
+    ]);
+    const table = await start(['table', place.folder, '--format', 'csv']).outcome;
+    expect(readFileSync(await download.path(), 'utf8')).toBe(table.stdout);
+    expect(wrong).toEqual([pathToFileURL(file).href]);
+    await context.close();
+  });
+
   it('says that the connection is lost, and catches up without a gap when the server is back', async () => {
     const page = await open('/?sweep=test');
     await page.getByText('● live').waitFor();
@@ -299,6 +329,9 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     expect(await page.locator('.drawer').textContent()).toMatch(/failed: /);
     expect(await page.locator('img').count()).toBe(0);
     expect(await page.title()).toBe('prunesweep');
+    const asFile = await start(['table', out, '--format', 'html']).outcome;
+    expect(asFile.stdout).toContain('src=x onerror');
+    expect(asFile.stdout).not.toContain('<img');
     const strange = await open(`/?sweep=${encodeURIComponent(HOSTILE)}`);
     await strange.getByRole('heading', { name: HOSTILE }).waitFor();
     expect(await strange.locator('img').count()).toBe(0);

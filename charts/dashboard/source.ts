@@ -1,0 +1,60 @@
+/** Where the page has what it shows from: the server, or the file that it is in. */
+import type { TrialRecord } from '../../sweep/record';
+import type { Axes, LiveCell, Status } from './live';
+
+/** A trial as a list of trials has it. */
+export interface SavedTrial {
+  id: string;
+  seed: number;
+  state: 'recorded' | 'failed' | 'missing';
+  accuracy: number | null;
+  failure: string | null;
+}
+
+/** A sweep in a file; see cli/savedtable.ts. */
+export interface Saved {
+  name: string;
+  axes: Axes;
+  cells: LiveCell[];
+  status: Status;
+  /** By place of the cell. */
+  trials: SavedTrial[][];
+  /** By trial id; none when they are too many for a file. */
+  records: Record<string, TrialRecord>;
+  /** The table as text. */
+  files: Record<'csv' | 'md' | 'tex', string>;
+}
+
+const element = document.getElementById('saved');
+
+/** Nothing when there is a server to ask. */
+export const saved: Saved | undefined = element === null ? undefined : (JSON.parse(element.textContent ?? '') as Saved);
+
+async function ask<T>(path: string): Promise<T> {
+  const answer = await fetch(path);
+  const body = await answer.json();
+  if (!answer.ok) throw new Error((body as { error: string }).error);
+  return body as T;
+}
+
+export async function trialsOf(
+  sweep: string,
+  { at, network, recipe, remainingWeights }: LiveCell,
+): Promise<SavedTrial[]> {
+  if (saved !== undefined) return saved.trials[at]!;
+  const query = new URLSearchParams({ network, recipe, remainingWeights: String(remainingWeights), limit: '1000' });
+  const page = await ask<{ trials: SavedTrial[] }>(`api/sweeps/${encodeURIComponent(sweep)}/trials?${query}`);
+  return page.trials;
+}
+
+/** @throws Error that says why there is none */
+export async function recordOf(trial: string): Promise<TrialRecord> {
+  if (saved === undefined) return (await ask<{ record: TrialRecord }>(`api/trials/${trial}`)).record;
+  const record = saved.records[trial];
+  if (record !== undefined) return record;
+  throw new Error(
+    Object.keys(saved.records).length === 0
+      ? 'This file has no single records, since there are too many; `prunesweep serve` shows them.'
+      : `There is no record of ${trial}.`,
+  );
+}
