@@ -5,7 +5,7 @@
  */
 import './cli/node';
 import { basename } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { NatsOptions } from './bus/nats/connect';
 import type { AggregatorOptions } from './cli/aggregator';
 import type { ControllerFlags } from './cli/controller';
@@ -15,6 +15,7 @@ import type { RunOptions } from './cli/run';
 import { TABLE_FORMATS, type TableFormat, table } from './cli/table';
 import { version } from './package.json';
 import { USAGE_EXIT } from './sweep/errors';
+import { KINDS, type Kind } from './trainer/engine/tfjs/install/place';
 
 const integer = (least: number) => (text: string) => {
   const value = Number(text);
@@ -78,7 +79,7 @@ Everything has a default but hiddenWidths and pruneRatios or remainingWeights; \
 all of them filled in to sweep.yaml. More examples: k8s/samples. Every field: \`prunesweep fields\`.
 
 Exit codes: 0 done, 1 trials failed or verification found problems, 64 wrong usage, 65 wrong sweep file or data,
-74 the disk fails, 130 stopped by ctrl-C.`,
+69 something that is needed is not installed, 74 the disk fails, 130 stopped by ctrl-C.`,
   );
 
 withNats(program.command('run'), 'records and progress travel through NATS as well', false)
@@ -252,6 +253,18 @@ program
   .action((folder: string) => {
     const { verify } = require('./cli/verify') as typeof import('./cli/verify');
     process.exitCode = verify(folder);
+  });
+
+program
+  .command('tfjs')
+  .addArgument(new Argument('[kind]', 'for processors or for GPUs of NVIDIA').choices(KINDS).default('cpu'))
+  .summary('Get what the tfjs engine runs on.')
+  .description(
+    `Get what the tfjs engine runs on: TensorFlow for Node, into the cache folder of the user. Needs npm and, where its makers' own download is refused, Python 3 with pip and a C++ compiler (Linux on x86-64). cpu takes half a minute and 0.7 GB; gpu brings CUDA along, needs a driver of NVIDIA alone, and takes 5 GB. Without it everything but \`--engine tfjs\` works.`,
+  )
+  .action(async (kind: Kind) => {
+    const { tfjs } = require('./cli/tfjs') as typeof import('./cli/tfjs');
+    await tfjs(kind);
   });
 
 program

@@ -2,6 +2,7 @@
 
 export const USAGE_EXIT = 64;
 const DATA_EXIT = 65;
+const UNAVAILABLE_EXIT = 69;
 const DISK_EXIT = 74;
 
 /** The user's file is wrong: exit 65. One line a problem, each with field, value and mend. */
@@ -23,6 +24,12 @@ export class DataError extends Error {
 export class UsageError extends Error {
   readonly exitCode = USAGE_EXIT;
   override readonly name = 'UsageError';
+}
+
+/** Something that is needed and not part of this program (a library, a compiler, the network) is not there: exit 69. */
+export class UnavailableError extends Error {
+  readonly exitCode = UNAVAILABLE_EXIT;
+  override readonly name = 'UnavailableError';
 }
 
 /** The disk fails (full, read-only, not permitted): exit 74. */
