@@ -250,9 +250,9 @@ program
   .description(
     'Check a folder: each trial of the grid has exactly one record, ids and checksums match contents, every table is what the records add up to; kept networks are evaluated again and compared with their records to the last image.',
   )
-  .action((folder: string) => {
+  .action(async (folder: string) => {
     const { verify } = require('./cli/verify') as typeof import('./cli/verify');
-    process.exitCode = verify(folder);
+    process.exitCode = await verify(folder);
   });
 
 program

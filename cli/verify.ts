@@ -17,7 +17,7 @@ import { loadFolder } from './sweepfile';
 import { folderRecords } from './table';
 
 /** @returns the exit code: 0 when all is well, 1 when something is missing or differs */
-export function verify(folder: string): number {
+export async function verify(folder: string): Promise<number> {
   const place = resolve(folder);
   const loaded = loadFolder(place);
   const { sweep, shape } = loaded;
@@ -37,7 +37,7 @@ export function verify(folder: string): number {
       problems.push(`${name} is not what the records add up to; run the sweep again to write it`);
   }
   const kept = points.filter(({ trial }) => existsSync(networkPath(join(place, NETWORKS_FOLDER), trial.id)));
-  problems.push(...verifyNetworks(place, loaded, records));
+  problems.push(...(await verifyNetworks(place, loaded, records)));
   const report = (line: string) => process.stdout.write(`${line}\n`);
   report(`${points.length} trials in the grid, ${points.length - missing.length} with their one record`);
   report(`${kept.length} kept networks${kept.length > 0 ? ' evaluated again' : ''}`);
@@ -47,11 +47,11 @@ export function verify(folder: string): number {
 }
 
 /** Evaluates each kept network again, and compares everything that its record says of it. */
-function verifyNetworks(
+async function verifyNetworks(
   place: string,
   { sweep, shape }: ReturnType<typeof loadFolder>,
   records: ReadonlyMap<string, TrialRecord>,
-): string[] {
+): Promise<string[]> {
   const folder = join(place, NETWORKS_FOLDER);
   if (!existsSync(folder)) return [];
   const problems: string[] = [];
@@ -72,7 +72,7 @@ function verifyNetworks(
       }
       const subsets = { validation: images.subsets.validation !== undefined, probe: images.probe };
       const linear = (content.training.linear ?? []).map(layerIndex);
-      const again = measure(engine, sizes, parameters, survivors(parameters), linear, subsets);
+      const again = await measure(engine, sizes, parameters, survivors(parameters), linear, subsets);
       for (const [field, value] of Object.entries(again)) {
         const recorded = record[field as keyof typeof again];
         // What was written at version 1 has no map.

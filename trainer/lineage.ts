@@ -78,7 +78,7 @@ class LineageRun {
     if (missing.length === 0) return;
     let dense: NetworkCheckpoint;
     try {
-      dense = this.denseNetwork();
+      dense = await this.denseNetwork();
     } catch (error) {
       this.fail(missing, error);
       return;
@@ -102,7 +102,7 @@ class LineageRun {
       if (at < start || rest.length === 0) continue;
       try {
         const isDense = trial.content.remainingWeights === this.total;
-        const network = isDense ? dense : trial.id === begun?.step ? begun : this.prunedNetwork(trial, from);
+        const network = isDense ? dense : trial.id === begun?.step ? begun : await this.prunedNetwork(trial, from);
         if (iterative) from = network;
         if (!isDone(trial)) await this.record(trial, network);
       } catch (error) {
@@ -112,19 +112,19 @@ class LineageRun {
     }
   }
 
-  private denseNetwork(): NetworkCheckpoint {
+  private async denseNetwork(): Promise<NetworkCheckpoint> {
     const known = this.load('dense', decodeNetwork);
     if (known !== undefined) return known;
     const { sizes, content } = this.lineage;
     const at = { step: 'dense', phase: 0, thresholds: sizes.slice(1).map(() => 0), masks: fullMasks(sizes) };
     const phase = { epochs: content.training.epochs, free: true };
-    const { parameters, seconds } = this.fit(at, initialise(sizes, content.seed), phase, 1, 0);
+    const { parameters, seconds } = await this.fit(at, initialise(sizes, content.seed), phase, 1, 0);
     const network = { step: at.step, masks: at.masks, thresholds: at.thresholds, parameters, seconds };
     this.context.checkpoints.put('dense', encodeNetwork(network));
     return network;
   }
 
-  private prunedNetwork(trial: Trial, from: NetworkCheckpoint): NetworkCheckpoint {
+  private async prunedNetwork(trial: Trial, from: NetworkCheckpoint): Promise<NetworkCheckpoint> {
     const { recipe, retraining, remainingWeights, seed } = trial.content;
     const toCount = (parameters: Parameters, among: Masks, phase: number) => {
       const stream = new RandomStream(seed, 'prune', remainingWeights, phase);
@@ -139,7 +139,7 @@ class LineageRun {
     for (const [index, phase] of PHASES[recipe.recovery](retraining?.epochs ?? 0).entries()) {
       if (interrupted !== undefined && index < interrupted.phase) continue;
       const at = { step: trial.id, phase: index, masks: network.masks, thresholds: network.thresholds };
-      const done = this.fit(at, network.parameters, phase, retraining?.learningRateFactor ?? 1, seconds, trial);
+      const done = await this.fit(at, network.parameters, phase, retraining?.learningRateFactor ?? 1, seconds, trial);
       seconds = done.seconds;
       network = phase.free
         ? toCount(done.parameters, fullMasks(this.lineage.sizes), index + 1)
@@ -156,14 +156,14 @@ class LineageRun {
    * @param spent seconds of the step before this phase
    * @param trial absent for the dense network
    */
-  private fit(
+  private async fit(
     at: Pick<FitCheckpoint, 'step' | 'phase' | 'masks' | 'thresholds'>,
     start: Parameters,
     phase: Phase,
     rateFactor: number,
     spent: number,
     trial?: Trial,
-  ): { parameters: Parameters; seconds: number } {
+  ): Promise<{ parameters: Parameters; seconds: number }> {
     const { sizes, content } = this.lineage;
     const { engine, images } = this.context;
     const { seed, training } = content;
@@ -176,7 +176,7 @@ class LineageRun {
     const zeros = () => zeroParameters(sizes);
     const state = from?.state ?? { parameters: start, first: zeros(), second: zeros(), epoch: 0 };
     if (at.phase > 0) this.saveIfDue('fit', () => encodeFit({ ...at, state, seconds: seconds() }));
-    const done = engine.fit({
+    const done = await engine.fit({
       sizes,
       linear: this.linear,
       settings: { ...settings, epochs: phase.epochs, learningRate: training.learningRate * rateFactor },
@@ -208,8 +208,8 @@ class LineageRun {
     const began = performance.now();
     const measureIt = () => measure(engine, this.lineage.sizes, network.parameters, network.masks, this.linear, images);
     let measured: Measured;
-    if (network.step === 'dense') measured = this.denseMeasured ??= measureIt();
-    else measured = measureIt();
+    if (network.step === 'dense') measured = this.denseMeasured ??= await measureIt();
+    else measured = await measureIt();
     const evaluationSeconds = (performance.now() - began) / 1000;
     keepNetwork?.(trial, network.parameters);
     await bus.publish({

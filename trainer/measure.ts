@@ -23,31 +23,34 @@ export type Measured = Pick<
  * @param linear hidden layers that have no ReLU
  * @param probe the test image of `activeProbe`
  */
-export function measure(
+export async function measure(
   engine: Engine,
   sizes: readonly number[],
   parameters: Parameters,
   masks: Masks,
   linear: readonly number[],
   subsets: { validation: boolean; probe: number },
-): Measured {
-  const { activeMean, ...test } = engine.evaluate(sizes, parameters, 'test', { linear });
-  const hidden = sizes.slice(1, -1);
+): Promise<Measured> {
+  const { activeMean, ...test } = await engine.evaluate(sizes, parameters, 'test', { linear });
+  const withoutRelu: number[] = [];
+  for (const layer of sizes.slice(1, -1).keys()) {
+    const { correct } = await engine.evaluate(sizes, parameters, 'test', { linear: [...linear, layer] });
+    withoutRelu.push(correct);
+  }
+  const probe = await engine.evaluate(sizes, parameters, 'test', { linear, images: [subsets.probe] });
   const remainingByLayer = countSurvivors(masks);
   const measured: Measured = {
     remainingByLayer,
     test,
-    testCorrectWithoutRelu: hidden.map(
-      (_, layer) => engine.evaluate(sizes, parameters, 'test', { linear: [...linear, layer] }).correct,
-    ),
-    activeProbe: engine.evaluate(sizes, parameters, 'test', { linear, images: [subsets.probe] }).activeMean,
+    testCorrectWithoutRelu: withoutRelu,
+    activeProbe: probe.activeMean,
     activeMean,
     flopFraction: flopFraction(remainingByLayer, sizes, activeMean),
     histograms: histograms(parameters.weights, masks),
     ...survivorMap(masks[0]!, sizes[0]!),
   };
   if (subsets.validation) {
-    const { correct, images, loss } = engine.evaluate(sizes, parameters, 'validation', { linear });
+    const { correct, images, loss } = await engine.evaluate(sizes, parameters, 'validation', { linear });
     measured.validation = { correct, images, loss };
   }
   return measured;

@@ -48,20 +48,24 @@ export interface Measurement extends Evaluation {
   activeMean: number[];
 }
 
+export interface EvaluationOptions {
+  /** Hidden layers (0 for the first) whose ReLU is left out. */
+  linear?: readonly number[];
+  /** Which of the subset; all when absent. */
+  images?: readonly number[];
+}
+
+/** Where lineages train together, one waits until the others have come as far; an engine of one answers at once. */
 export interface Engine {
   name: string;
   /** @throws Diverged when the loss is no longer a number */
-  fit(fit: Fit): FitState;
-  /**
-   * @param linear the hidden layers (0 for the first) whose ReLU is left out
-   * @param images which of the subset; all when absent
-   */
+  fit(fit: Fit): FitState | Promise<FitState>;
   evaluate(
     sizes: readonly number[],
     parameters: Parameters,
     subset: SubsetName,
-    options?: { linear?: readonly number[]; images?: readonly number[] },
-  ): Measurement;
+    options?: EvaluationOptions,
+  ): Measurement | Promise<Measurement>;
 }
 
 export class Diverged extends Error {

@@ -3,7 +3,7 @@ import type { Evaluation } from '../../../sweep/record';
 import type { SharedImages, Subset, SubsetName } from '../../data/images';
 import { copyParameters, countSurvivors, type Masks, type Parameters, survivors, zeroParameters } from '../../network';
 import { exp, log } from '../elementary';
-import { Diverged, type Engine, type Fit, type FitState, type Measurement } from '../engine';
+import { Diverged, type Engine, type EvaluationOptions, type Fit, type FitState, type Measurement } from '../engine';
 import { Arena } from './arena';
 import { DenseNetwork, type Logits } from './dense';
 import { instantiate, type Kernels } from './kernels';
@@ -143,7 +143,7 @@ export class WasmEngine implements Engine {
     sizes: readonly number[],
     parameters: Parameters,
     subset: SubsetName,
-    options: { linear?: readonly number[]; images?: readonly number[] } = {},
+    options: EvaluationOptions = {},
   ): Measurement {
     const { arena } = this;
     const from = this.images.subsets[subset];
