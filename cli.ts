@@ -15,6 +15,7 @@ import type { RunOptions } from './cli/run';
 import { TABLE_FORMATS, type TableFormat, table } from './cli/table';
 import { version } from './package.json';
 import { USAGE_EXIT } from './sweep/errors';
+import { ENGINES, type EngineChoice } from './trainer/engine/choose';
 import { KINDS, type Kind } from './trainer/engine/tfjs/install/place';
 
 const integer = (least: number) => (text: string) => {
@@ -28,6 +29,8 @@ const OTHER_NAMES =
 
 const tableFormat = () =>
   new Option('--format <format>', 'Markdown, CSV, LaTeX (booktabs) or JSON').choices(TABLE_FORMATS).default('md');
+
+const engineOption = (more: string) => new Option('--engine <engine>', `what trains: ${more}`).choices(ENGINES);
 
 interface NatsFlags extends Omit<NatsOptions, 'url'> {
   nats: string;
@@ -86,6 +89,9 @@ withNats(program.command('run'), 'records and progress travel through NATS as we
   .argument('<file>', 'sweep file')
   .requiredOption('--out <dir>', 'folder for the results; made if it is not there, gone on with if it is')
   .option('--workers <n>', 'worker threads; by default one a core, at most spec.parallelism', integer(1))
+  .addOption(
+    engineOption('wasm gives the same bytes on every machine; auto is tfjs on a GPU if there is one').default('wasm'),
+  )
   .option('--keep-networks', 'keep the network of every trial as networks/TRIAL_ID.npz', false)
   .summary('Run a sweep on this machine.')
   .description(
@@ -118,13 +124,14 @@ withNats(program.command('trainer'), 'where records and progress go', true)
       .makeOptionMandatory(),
   )
   .option('--workers <n>', 'worker threads, each with a lineage of the pack at a time', integer(1), 1)
+  .addOption(engineOption("by default wasm, or with accelerator: gpu in the sweep's template tfjs on a GPU"))
   .summary('Work on one pack of a sweep: what pods do.')
   .description(
     `Work on one pack of a sweep: what pods do.
 
 Asks the ledger in NATS which trials of the pack are recorded and does the rest. A lineage that was begun, here or elsewhere, goes on from its last checkpoint in the object store. Each record is acknowledged before its lineage goes on; while NATS is slow or away up to 16 records wait in memory, each holding training up longer, and the log says so.`,
   )
-  .action(async (options: { sweep: string; pack: number; workers: number } & NatsFlags) => {
+  .action(async (options: { sweep: string; pack: number; workers: number; engine?: EngineChoice } & NatsFlags) => {
     const { trainer } = require('./cli/trainer') as typeof import('./cli/trainer');
     process.exitCode = await trainer({ ...options, nats: natsOf(options.nats, options) });
   });
@@ -163,7 +170,7 @@ withNats(program.command('controller'), 'where sweeps are made known', true)
   .option('--trainer-authority', 'the Secret has a ca.crt too, the authority of the certificate of NATS', false)
   .option(
     '--gpu-pods <yaml>',
-    'nodeSelector and tolerations of pods with a GPU whose sweep gives none, as in a pod: {nodeSelector: {...}, tolerations: [...]}',
+    'of pods with a GPU: the image with TensorFlow in it; nodeSelector and tolerations, as in a pod, of those whose sweep gives none: {image: ..., nodeSelector: {...}, tolerations: [...]}',
     '{}',
   )
   .option('--trainer-account <name>', 'service account of the pods that train; they get no token', 'prunesweep-trainer')

@@ -6,6 +6,8 @@ import type { Bus, CheckpointName, LineageCheckpoints, Progress } from './bus';
 
 /** What the pool hands to a worker: a lineage, which of its trials need no work, and what there is to go on from. */
 export interface Assignment {
+  /** Of the worker, which works on a lineage in each of its slots. */
+  slot: number;
   lineage: Lineage;
   done: string[];
   checkpoints: ReadonlyMap<CheckpointName, Uint8Array>;
@@ -13,17 +15,22 @@ export interface Assignment {
 
 export type ToWorker =
   /** The first: what the worker's program begins with. */
-  { kind: 'begin'; data: unknown } | { kind: 'assignment'; assignment: Assignment } | { kind: 'recorded'; id: string };
+  | { kind: 'begin'; data: unknown }
+  | { kind: 'assignment'; assignment: Assignment }
+  /** There is no further lineage for the slot. */
+  | { kind: 'nothing'; slot: number }
+  | { kind: 'recorded'; id: string };
 
 export type FromWorker =
-  | { kind: 'ready' }
+  /** `ended` is the lineage that the slot has done. */
+  | { kind: 'ready'; slot: number; ended?: string }
   | { kind: 'record'; record: TrialRecord }
   | { kind: 'progress'; progress: Progress }
   | { kind: 'checkpoint'; lineage: string; name: CheckpointName; bytes: Uint8Array }
   | { kind: 'complete'; lineage: string }
   | { kind: 'failed'; trials: string[]; reason: string }
   /** As it was asked to; what it goes on from was sent before. */
-  | { kind: 'stopped' }
+  | { kind: 'stopped'; lineage: string }
   | { kind: 'error'; name: string; message: string; exitCode: number };
 
 /** A worker's side: a record is published when the pool has answered for it. */

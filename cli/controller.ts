@@ -41,7 +41,7 @@ function parseGpuPods(text: string): GpuPods {
   const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
   const refuse = (why: string) =>
     new UsageError(
-      `--gpu-pods: ${why}; give {nodeSelector: {LABEL: VALUE}, tolerations: [{key: KEY, operator: Exists}]}`,
+      `--gpu-pods: ${why}; give {image: IMAGE, nodeSelector: {LABEL: VALUE}, tolerations: [{key: KEY, operator: Exists}]}`,
     );
   let given: unknown;
   try {
@@ -50,8 +50,9 @@ function parseGpuPods(text: string): GpuPods {
     throw refuse((error as Error).message.split('\n')[0]!);
   }
   if (!isObject(given)) throw refuse(`${text} is no object`);
-  const { nodeSelector = {}, tolerations = [], ...rest } = given as Record<string, unknown>;
+  const { image, nodeSelector = {}, tolerations = [], ...rest } = given as Record<string, unknown>;
   for (const field of Object.keys(rest)) throw refuse(`${field} is unknown`);
+  if (image !== undefined && (typeof image !== 'string' || image === '')) throw refuse('image is no name of an image');
   if (!isObject(nodeSelector) || Object.values(nodeSelector as object).some((value) => typeof value !== 'string'))
     throw refuse('nodeSelector is no object of texts');
   if (!Array.isArray(tolerations) || !tolerations.every(isObject)) throw refuse('tolerations is no list of objects');

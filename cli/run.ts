@@ -14,6 +14,8 @@ import { lockFolder } from '../controller/local/lock';
 import { sweepYaml } from '../sweep/accept';
 import { type GridPoint, gridPoints, lineagesOf } from '../sweep/grid';
 import type { SweepDefinition } from '../sweep/spec';
+import { type ChosenEngine, chooseEngine, type EngineChoice } from '../trainer/engine/choose';
+import { askTfjs } from '../trainer/engine/tfjs/ask';
 import { type Line, openLine } from './line';
 import { StatusLine } from './progress';
 import { loadSweep, SWEEP_FILE } from './sweepfile';
@@ -23,6 +25,7 @@ import { type Training, train } from './train';
 export interface RunOptions {
   out: string;
   workers?: number;
+  engine: EngineChoice;
   keepNetworks: boolean;
   /** Records travel through NATS as well. */
   nats?: NatsOptions;
@@ -37,6 +40,7 @@ const localName = () => `run-${hostname().replace(/[^\w-]/g, '-')}-${process.pid
 /** @returns the exit code */
 export async function run(file: string, options: RunOptions): Promise<number> {
   const loaded = loadSweep(file);
+  const engine = chooseEngine(options.engine, askTfjs);
   const folder = resolve(options.out);
   withDiskErrors(folder, () => mkdirSync(folder, { recursive: true }));
   const unlock = lockFolder(folder);
@@ -49,7 +53,7 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   try {
-    return await runLocked(loaded, folder, options, status);
+    return await runLocked(loaded, folder, engine, options, status);
   } finally {
     status.clear();
     unlock();
@@ -61,10 +65,12 @@ export async function run(file: string, options: RunOptions): Promise<number> {
 async function runLocked(
   definition: SweepDefinition,
   folder: string,
+  engine: ChosenEngine,
   options: RunOptions,
   status: StatusLine,
 ): Promise<number> {
   const { sweep, shape } = definition;
+  if (engine.note !== undefined) status.say(engine.note);
   removeTemporaryFiles(folder);
   const ledger = new FileLedger(join(folder, LEDGER_FILE));
   writeFileDurably(join(folder, SWEEP_FILE), Buffer.from(sweepYaml(sweep)));
@@ -84,7 +90,7 @@ async function runLocked(
     return train(training);
   };
   const training: Training = {
-    ...{ definition, lineages: lineagesOf(sweep.spec, shape), status },
+    ...{ definition, lineages: lineagesOf(sweep.spec, shape), engine, status },
     workers: options.workers ?? Math.min(sweep.spec.parallelism, cpus().length),
     isRecorded: ({ id }) => ledger.records.has(id),
     ...(networks === undefined ? {} : { networks }),

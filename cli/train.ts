@@ -8,6 +8,7 @@ import type { SweepDefinition } from '../sweep/spec';
 import type { Lineage, Trial } from '../sweep/trial';
 import { loadDataset } from '../trainer/data/dataset';
 import type { SharedImages } from '../trainer/data/images';
+import { type ChosenEngine, lineagesPerEngine } from '../trainer/engine/choose';
 import { HAS_FUSED_MULTIPLY_ADD } from '../trainer/engine/wasm/machine';
 import { networkPath } from '../trainer/kept';
 import { dataSize, lineageSeconds } from '../trainer/work';
@@ -19,6 +20,7 @@ export interface Training {
   lineages: readonly Lineage[];
   /** At most. */
   workers: number;
+  engine: ChosenEngine;
   isRecorded(trial: Trial): boolean;
   /** Folder for the networks of all trials, when they are kept. */
   networks?: string;
@@ -37,7 +39,7 @@ export interface Training {
 
 /** The longest lineages first, so that no worker ends long after the others. @returns how many trials failed */
 export async function train(training: Training): Promise<number> {
-  const { definition, lineages, networks, status } = training;
+  const { definition, lineages, networks, status, engine } = training;
   const { sweep, shape } = definition;
   const recorded = new Set<string>();
   for (const trial of lineages.flatMap(({ chains }) => chains.flat()))
@@ -53,11 +55,14 @@ export async function train(training: Training): Promise<number> {
   if (work.length === 0) return 0;
 
   const total = new Set(lineages.flatMap(({ chains }) => chains.flat().map(({ id }) => id))).size;
-  const workers = Math.min(training.workers, work.length);
+  // A process has one TensorFlow, and that takes all cores.
+  const together =
+    engine.tfjs === undefined ? 1 : Math.min(work.length, lineagesPerEngine(engine.tfjs, work, sweep.spec));
+  const workers = engine.tfjs === undefined ? Math.min(training.workers, work.length) : 1;
   status.say(
-    `${sweep.metadata.name}: ${total} trials, ${recorded.size} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    `${sweep.metadata.name}: ${total} trials, ${recorded.size} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}${together > 1 ? `, ${together} together` : ''}`,
   );
-  if (!HAS_FUSED_MULTIPLY_ADD)
+  if (engine.tfjs === undefined && !HAS_FUSED_MULTIPLY_ADD)
     status.say(
       'This processor has no fused multiply-add. It is emulated, for the same records as elsewhere; training takes some 30 times as long.',
     );
@@ -77,8 +82,9 @@ export async function train(training: Training): Promise<number> {
     isDone,
     (worker): WorkerData => ({
       ...{ worker, images: images(), stopping },
+      ...(engine.tfjs === undefined ? {} : { tfjs: { path: engine.tfjs.path, together } }),
       ...(networks === undefined ? {} : { networks }),
-      versions: { prunesweep: version, node: process.versions.node },
+      versions: { prunesweep: version, node: process.versions.node, ...engine.versions },
     }),
     training.checkpoints,
     {

@@ -3,8 +3,9 @@ import type { NatsOptions } from '../bus/nats/connect';
 import { UsageError } from '../sweep/errors';
 import { gridSize, packOf } from '../sweep/grid';
 import { networkName, recipeName } from '../sweep/networks';
-import { NO_GPU_ENGINE } from '../sweep/packs';
 import type { TrialRecord } from '../sweep/record';
+import { chooseEngine, type EngineChoice, engineOfPod } from '../trainer/engine/choose';
+import { askTfjs } from '../trainer/engine/tfjs/ask';
 import { openLine } from './line';
 import { log } from './log';
 import { loadSweep } from './sweepfile';
@@ -14,6 +15,8 @@ export interface TrainerOptions {
   sweep: string;
   pack: number;
   workers: number;
+  /** By the sweep's template if nothing else is said. */
+  engine?: EngineChoice;
   nats: NatsOptions;
 }
 
@@ -28,7 +31,7 @@ function recordedText({ trial: { hiddenWidths, seed, recipe, remainingWeights },
 }
 
 /** @returns the exit code: 0 when every trial of the pack is recorded, 1 when some failed, 130 or 143 when it was asked to end */
-export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptions): Promise<number> {
+export async function trainer({ sweep: file, pack, workers, engine: wanted, nats }: TrainerOptions): Promise<number> {
   const logger = log('trainer');
   const definition = loadSweep(file);
   const { sweep, shape } = definition;
@@ -37,7 +40,9 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
   if (lineages.length === 0)
     throw new UsageError(`--pack: ${pack} is not a pack of ${sweep.metadata.name}; give 0 to ${packs - 1}`);
   const say = (line: string) => logger.info(line);
-  if (sweep.spec.template.accelerator === 'gpu') logger.warn(NO_GPU_ENGINE);
+  // Before NATS: a pod without its GPU has nothing to ask there.
+  const engine = wanted === undefined ? engineOfPod(sweep.spec.template, askTfjs) : chooseEngine(wanted, askTfjs);
+  if (engine.note !== undefined) logger.info(engine.note);
   const line = await openLine({
     ...{ nats, definition, pack: `pack-${pack}`, by: 'trainer' },
     say: (text) => logger.warn(text),
@@ -64,7 +69,7 @@ export async function trainer({ sweep: file, pack, workers, nats }: TrainerOptio
     const trials = lineages.flatMap(({ chains }) => chains.flat().map(({ id }) => id));
     const recorded = await line.ledger.recorded([...new Set(trials)]);
     return train({
-      ...{ definition, lineages, workers, checkpoints: line.checkpoints, status: { say, show } },
+      ...{ definition, lineages, workers, engine, checkpoints: line.checkpoints, status: { say, show } },
       isRecorded: ({ id }) => recorded.has(id),
       publish: (record) => line.queue.publish(record),
       durable: () => line.queue.drained(),

@@ -20,6 +20,12 @@ export class DataError extends Error {
   override readonly name = 'DataError';
 }
 
+/** A pod has no GPU though its sweep asks for one: exit 65, as trying again on the same node does not mend it. */
+export class NoGpuError extends Error {
+  readonly exitCode = DATA_EXIT;
+  override readonly name = 'NoGpuError';
+}
+
 /** Wrong usage of the command line, or of a folder that is in use: exit 64. */
 export class UsageError extends Error {
   readonly exitCode = USAGE_EXIT;

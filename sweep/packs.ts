@@ -8,6 +8,9 @@ import type { SweepSpec } from './spec';
  */
 export const podMebibytes = (weights: number): number => Math.ceil(305 + (66 * weights) / 1e6);
 
+/** Of a pod with a GPU, in MiB: the libraries of TensorFlow and CUDA are most of it. Not measured on a GPU yet. */
+export const GPU_POD_MEBIBYTES = 4096;
+
 /**
  * What a GPU has room for, and what is worth giving it: lineages of one shape train together as [lineages, in, out] tensors.
  * Nothing of this is measured here yet. It is reasoned of float32 training with Adam, with whole arrays as operands, and the
@@ -34,10 +37,6 @@ const GIBIBYTE = 2 ** 30;
 
 /** The resource that a pod with a GPU asks for one of, when the sweep names no other. */
 export const GPU_RESOURCE = 'nvidia.com/gpu';
-
-/** Said wherever a GPU is asked for, until there is an engine that uses it. */
-export const NO_GPU_ENGINE =
-  'gpu pods hold a GPU and leave it idle, since this version trains with the wasm engine alone, on one core; take accelerator: gpu away for the same records with more pods at once';
 
 /** @returns GiB of the GPU: as the sweep says, or as the name of a part of one does (nvidia.com/mig-1g.10gb) */
 function gpuMemory({ gpuMemory, gpuResource }: SweepSpec['template']): number {

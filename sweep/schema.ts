@@ -238,7 +238,7 @@ const template: Schema = {
   properties: {
     accelerator: choice(
       'accelerator',
-      'gpu pods get a GPU and several networks of one shape; cpu pods, the default, one core each. There is no engine for GPUs yet: a gpu pod trains on its processor, for the same records, and says so.',
+      'gpu pods get a GPU, and train several networks of one shape together with the tfjs engine; cpu pods, the default, one core each, with the wasm engine. A gpu pod that gets no GPU that works fails at once (exit 65), and says why.',
       ['gpu', 'cpu'],
     ),
     gpuResource: {
@@ -254,6 +254,12 @@ const template: Schema = {
       1,
       1024,
     ),
+    allowCpu: {
+      type: 'boolean',
+      title: 'switch',
+      description:
+        'true: a gpu pod that gets no GPU that works trains on its processor with the wasm engine, one network after another, and says so. false, the default: it fails.',
+    },
     queueName: {
       type: 'string',
       title: 'queue name',

@@ -70,6 +70,7 @@ export interface PodTemplate {
   gpuResource?: string;
   /** GiB. */
   gpuMemory?: number;
+  allowCpu?: boolean;
   queueName?: string;
   /** The rest is as in a pod of Kubernetes. */
   resources?: { requests?: Record<string, string>; limits?: Record<string, string> };

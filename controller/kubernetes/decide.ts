@@ -1,5 +1,4 @@
 /** Every rule of the controller: from what is seen of a sweep to what is done about it and what its status says. Pure. */
-import { NO_GPU_ENGINE } from '../../sweep/packs';
 import { FINALIZER, objectName, REVISION_LABEL } from './names';
 import type { Plan, Refusal } from './plan';
 import type { Condition, ConditionType, Job, PruneSweep, SweepStatus } from './resource';
@@ -257,7 +256,7 @@ function conditionList(observed: Observed, plan: Plan, view: View): Condition[] 
       ? say('Suspended', 'True', 'Queued', `waits for Kueue to admit it to the queue ${queue}`)
       : say('Suspended', 'False', 'NotSuspended', 'its pods may run');
   return [
-    say('Accepted', 'True', 'Accepted', `${plan.trials} trials in ${plan.packs} packs${noteOn(plan)}`),
+    say('Accepted', 'True', 'Accepted', `${plan.trials} trials in ${plan.packs} packs`),
     suspended,
     isComplete
       ? recorded === plan.trials
@@ -270,10 +269,6 @@ function conditionList(observed: Observed, plan: Plan, view: View): Condition[] 
     metricsCondition(say, word, progress),
   ];
 }
-
-/** What a person would otherwise learn from the log of a pod alone. */
-const noteOn = ({ spec }: Plan): string =>
-  spec.template.accelerator === 'gpu' ? `; spec.template.accelerator: ${NO_GPU_ENGINE}` : '';
 
 function metricsCondition(say: ReturnType<typeof conditionsOf>, word: Word, progress: string): Condition {
   switch (word.kind) {

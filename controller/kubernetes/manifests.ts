@@ -1,7 +1,7 @@
 /** The two objects of a sweep, whatever its size: a ConfigMap that says what to do and an Indexed Job that does it. */
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { sweepYaml } from '../../sweep/accept';
-import { GPU_RESOURCE, podMebibytes } from '../../sweep/packs';
+import { GPU_POD_MEBIBYTES, GPU_RESOURCE, podMebibytes } from '../../sweep/packs';
 import { objectName, QUEUE_LABEL, REVISION_LABEL, SWEEP_LABEL } from './names';
 import type { Plan } from './plan';
 import { type ConfigMap, GROUP, type Job, KIND, type PruneSweep, VERSION } from './resource';
@@ -18,16 +18,18 @@ export interface PodSettings {
   gpuPods: GpuPods;
 }
 
-/** How the cluster keeps its nodes with GPUs apart. */
-export type GpuPods = Pick<V1PodSpec, 'nodeSelector' | 'tolerations'>;
+/** How the cluster keeps its nodes with GPUs apart, and the image that has TensorFlow in it. */
+export interface GpuPods extends Pick<V1PodSpec, 'nodeSelector' | 'tolerations'> {
+  /** That of other pods if nothing else is said. */
+  image?: string;
+}
 
 export const SWEEP_KEY = 'sweep.yaml';
 const CONTAINER = 'trainer';
 const [SWEEP_FOLDER, NATS_FOLDER] = ['/etc/prunesweep/sweep', '/etc/prunesweep/nats'];
 
 /** One core, and room for twice the memory that it takes. */
-function resourcesFor(weights: number) {
-  const mebibytes = podMebibytes(weights);
+function resourcesOf(mebibytes: number) {
   return { requests: { cpu: '1', memory: `${mebibytes}Mi` }, limits: { memory: `${2 * mebibytes}Mi` } };
 }
 /** A trainer makes durable what is under way in 5 s. */
@@ -84,8 +86,9 @@ export function jobOf(sweep: PruneSweep, plan: Plan, parallelism: number, settin
 function podOf(configMap: string, { spec, largest }: Plan, settings: PodSettings): V1PodSpec {
   const { resources, accelerator, gpuResource = GPU_RESOURCE } = spec.template;
   const hasGpu = accelerator === 'gpu';
-  const { nodeSelector, tolerations }: GpuPods = { ...(hasGpu ? settings.gpuPods : {}), ...spec.template };
-  const asked = resources ?? resourcesFor(largest);
+  const { image = settings.image, ...placement }: GpuPods = hasGpu ? settings.gpuPods : {};
+  const { nodeSelector, tolerations }: GpuPods = { ...placement, ...spec.template };
+  const asked = resources ?? resourcesOf(hasGpu ? GPU_POD_MEBIBYTES : podMebibytes(largest));
   const withGpu = { ...asked, limits: { [gpuResource]: '1', ...asked.limits } };
   return {
     ...{ restartPolicy: 'Never', terminationGracePeriodSeconds: GRACE_SECONDS },
@@ -95,7 +98,7 @@ function podOf(configMap: string, { spec, largest }: Plan, settings: PodSettings
     ...(tolerations === undefined ? {} : { tolerations }),
     containers: [
       {
-        ...{ name: CONTAINER, image: settings.image },
+        ...{ name: CONTAINER, image },
         // The pack is JOB_COMPLETION_INDEX, which an Indexed Job sets.
         args: [
           ...['trainer', '--sweep', `${SWEEP_FOLDER}/${SWEEP_KEY}`],

@@ -62,14 +62,15 @@ const neutral = (spec: SweepSpec): SweepSpec => ({
   template: toldOf(spec.template),
 });
 
-/** What pods are told of their template: what says which lineages are whose. */
-const toldOf = ({ accelerator, gpuResource, gpuMemory }: PodTemplate): PodTemplate =>
+/** What pods are told of their template: which lineages are whose, and whether they may do without a GPU. */
+const toldOf = ({ accelerator, gpuResource, gpuMemory, allowCpu }: PodTemplate): PodTemplate =>
   accelerator !== 'gpu'
     ? {}
     : {
         accelerator,
         ...(gpuResource === undefined ? {} : { gpuResource }),
         ...(gpuMemory === undefined ? {} : { gpuMemory }),
+        ...(allowCpu === undefined ? {} : { allowCpu }),
       };
 
 /** Whether a definition has a dense network of another. */

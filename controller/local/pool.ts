@@ -50,33 +50,41 @@ export async function runPool(
   const queue = [...lineages];
   const count = Math.min(workers, lineages.length);
   const threads: Worker[] = [];
-  const atWork = new Map<number, string>();
+  const atWork = new Set<string>();
   let giveUp: (error: unknown) => void = () => {};
   const broken = new Promise<never>((_, reject) => {
     giveUp = reject;
   });
   const keeper = new CheckpointKeeper(checkpoints, (error) => giveUp(error));
 
-  const nextAssignment = async (worker: number): Promise<Assignment | undefined> => {
+  const nextAssignment = async (slot: number, ended: string | undefined): Promise<Assignment | undefined> => {
     const lineage = events.stop() ? undefined : queue.shift();
-    atWork.delete(worker);
-    if (lineage !== undefined) atWork.set(worker, lineage.id);
-    events.atWork?.([...atWork.values()]);
+    if (ended !== undefined) atWork.delete(ended);
+    if (lineage !== undefined) atWork.add(lineage.id);
+    events.atWork?.([...atWork]);
     if (lineage === undefined) return undefined;
     const done = lineage.chains.flat().filter(isDone);
-    return { lineage, done: done.map(({ id }) => id), checkpoints: await checkpoints.load(lineage.id) };
+    return { slot, lineage, done: done.map(({ id }) => id), checkpoints: await checkpoints.load(lineage.id) };
   };
   const runWorker = (worker: number) =>
     new Promise<void>((resolve, reject) => {
       const thread = new Worker(file);
       threads.push(thread);
       const send = (message: ToWorker) => thread.postMessage(message);
+      const own = new Set<string>();
       const receive = async (message: FromWorker): Promise<void> => {
         switch (message.kind) {
           case 'ready': {
-            const assignment = await nextAssignment(worker);
-            if (assignment === undefined) resolve();
-            else send({ kind: 'assignment', assignment });
+            const { slot, ended } = message;
+            const assignment = await nextAssignment(slot, ended);
+            if (ended !== undefined) own.delete(ended);
+            if (assignment !== undefined) {
+              own.add(assignment.lineage.id);
+              send({ kind: 'assignment', assignment });
+              break;
+            }
+            send({ kind: 'nothing', slot });
+            if (own.size === 0) resolve();
             break;
           }
           case 'record':
@@ -96,7 +104,8 @@ export async function runPool(
             await events.failed(message.trials, message.reason);
             break;
           case 'stopped':
-            resolve();
+            own.delete(message.lineage);
+            if (own.size === 0) resolve();
             break;
           case 'error':
             throw new WorkerError(message.name, message.message, message.exitCode);

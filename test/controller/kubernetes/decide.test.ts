@@ -285,15 +285,6 @@ describe('the controller', () => {
     expect(events).toEqual([{ type: 'Warning', reason: 'Invalid', message }]);
   });
 
-  it('says of a sweep for GPUs that nothing uses them yet', () => {
-    const messageOf = (template: object) =>
-      conditionOf(decide(observed(sweepOf({ template }))).status, 'Accepted')!.message;
-    expect(messageOf({ accelerator: 'gpu' })).toMatch(
-      /^12 trials in 2 packs; spec.template.accelerator: gpu pods .* idle/,
-    );
-    expect(messageOf({ accelerator: 'cpu' })).toBe('12 trials in 4 packs');
-  });
-
   it('tells each thing when it begins', () => {
     const told = (what: Observed) => decide(what).events.map(({ reason }) => reason);
     expect(told(observed(sweep))).toEqual(['Accepted']);

@@ -18,7 +18,8 @@ describe("a sweep's pod", () => {
     const sweep = sweepOf({ template });
     return jobOf(sweep, planOfSweep(sweep), 1, { ...PODS, ...settings }).spec!.template.spec!;
   };
-  const gpuPods = { nodeSelector: { gpu: 'yes' }, tolerations: [{ key: 'gpu', operator: 'Exists' }] };
+  const placement = { nodeSelector: { gpu: 'yes' }, tolerations: [{ key: 'gpu', operator: 'Exists' }] };
+  const gpuPods = { image: 'prunesweep:gpu', ...placement };
 
   it('asks for one GPU, or for the part of one that it names', () => {
     const limits = (template: object) => podOf({ accelerator: 'gpu', ...template }).containers[0]!.resources!.limits!;
@@ -33,21 +34,31 @@ describe("a sweep's pod", () => {
   });
 
   it('with a GPU runs where the cluster keeps them, if the sweep says nothing else', () => {
-    expect(podOf({ accelerator: 'gpu' }, { gpuPods })).toMatchObject(gpuPods);
+    expect(podOf({ accelerator: 'gpu' }, { gpuPods })).toMatchObject(placement);
     expect(podOf({ accelerator: 'gpu', nodeSelector: { a: 'b' } }, { gpuPods })).toMatchObject({
-      ...gpuPods,
+      ...placement,
       nodeSelector: { a: 'b' },
     });
-    expect(podOf({}, { gpuPods })).not.toMatchObject(gpuPods);
+    expect(podOf({}, { gpuPods })).not.toMatchObject(placement);
+  });
+
+  it('is of the image with TensorFlow in it when it has a GPU, and there is one', () => {
+    const imageOf = (template: object, settings: object) => podOf(template, settings).containers[0]!.image;
+    expect(imageOf({ accelerator: 'gpu' }, { gpuPods })).toBe('prunesweep:gpu');
+    expect(imageOf({ accelerator: 'gpu' }, {})).toBe(PODS.image);
+    expect(imageOf({}, { gpuPods })).toBe(PODS.image);
   });
 
   it('plans the packs that the controller counted', () => {
-    const template = { accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb', nodeSelector: { a: 'b' } };
+    const template = {
+      ...{ accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb', allowCpu: true },
+      nodeSelector: { a: 'b' },
+    };
     const grid = { hiddenWidths: [[9000, 9000], [300]], pruneRatios: [0], seeds: 9, template };
     const sweep = sweepOf(grid);
     const plan = planOfSweep(sweep);
     const { spec } = acceptSweep(parse(configMapOf(sweep, plan).data!['sweep.yaml']!), MNIST);
-    expect(spec.template).toEqual({ accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb' });
+    expect(spec.template).toEqual({ accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb', allowCpu: true });
     expect(gridSize(spec, MNIST).packs).toBe(plan.packs);
     expect(plan.packs).toBeLessThan(18);
   });

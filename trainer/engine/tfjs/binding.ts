@@ -59,7 +59,7 @@ export class TfjsMissing extends Error {
  * @throws TfjsMissing
  */
 export function loadTfjs(paths: readonly string[] = PACKAGES): Tfjs {
-  // 0 is everything, 2 errors alone: the copies of tensors that it warns of are wanted.
+  // Warnings and news left out.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
   const reasons: string[] = [];
