@@ -58,7 +58,7 @@ describe('wrong usage ends with 64 and says what is right', () => {
         '--gpu-pods',
         '{nodeselector: {}}',
       ],
-      /--gpu-pods: nodeselector is unknown; give \{nodeSelector/,
+      /--gpu-pods: nodeselector is unknown; give \{image/,
     ],
     ['a sweep file that is not there', ['plan', '/nowhere.yaml'], /\/nowhere\.yaml: there is no such sweep file/],
     ['a folder without a run', ['verify', SAMPLES], /samples: not the folder of a run \(there is no sweep\.yaml\)/],
