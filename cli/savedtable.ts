@@ -7,7 +7,7 @@ import { statusOf } from '../aggregator/http/status';
 import { Live } from '../aggregator/live';
 import { axesOf, tableLatex, tableMarkdown } from '../aggregator/table';
 import { FolderLedger } from '../bus/folder';
-import type { Saved, SavedTrial } from '../charts/dashboard/source';
+import type { Saved, SavedTrial } from '../charts/dashboard/shown';
 import { accuracy, cellPlaces } from '../sweep/cells';
 import { gridPoints } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';

@@ -4,8 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { decodeCounts } from '../../sweep/counts';
 import type { Histogram, TrialRecord } from '../../sweep/record';
 import { asImage } from './image';
-import type { LiveCell } from './live';
-import { recordOf, type SavedTrial, trialsOf } from './source';
+import type { LiveCell, SavedTrial } from './shown';
+import { recordOf, trialsOf } from './source';
 import { TakeAway } from './takeaway';
 import { cellLabel, meanText, percent, stateOf } from './wording';
 

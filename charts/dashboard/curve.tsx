@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { drawTradeoff, tradeoffOf } from '../figures/tradeoff';
 import { asImage } from './image';
-import type { LiveCell } from './live';
+import type { LiveCell } from './shown';
 import { TakeAway } from './takeaway';
 
 /** More lines than colours cannot be told apart. */

@@ -1,50 +1,7 @@
 /** A sweep as the server tells it, live: the table once, then what changes. */
 import { useEffect, useState } from 'preact/hooks';
-import type { Cell } from '../../sweep/cells';
+import type { Axes, LiveCell, Status } from './shown';
 import { saved } from './source';
-
-/** As the server tells it; see `/openapi.json`. */
-export interface LiveCell extends Cell {
-  at: number;
-  failed?: number;
-}
-
-export interface Work {
-  pack: string;
-  lineage: string;
-  progress?: {
-    network: string;
-    seed: number;
-    step: string;
-    trial?: string;
-    epoch: number;
-    epochs: number;
-    loss: number;
-    accuracy: number;
-  };
-}
-
-export interface Status {
-  name: string;
-  state: 'complete' | 'running' | 'waiting' | 'failed' | 'unknown';
-  trials: { total: number; recorded: number; failed: number; running: number; missing: number };
-  timeLeftSeconds: number | null;
-  best: Cell | null;
-  conflicts: string[];
-  ledger: { ready: boolean; reason: string; folded: number; last?: number };
-  atWork: Work[];
-  recordsPerMinute: number;
-  cellsAtWork: number[];
-}
-
-/** What the columns are: shares removed and counts left. */
-export interface Axes {
-  pruneRatios: readonly number[];
-  remainingWeights: readonly number[];
-  weights: Record<string, number>;
-  /** Shows why trials failed. */
-  logCommand: string;
-}
 
 export interface Sweep {
   axes?: Axes;

@@ -1,29 +1,6 @@
 /** Where the page has what it shows from: the server, or the file that it is in. */
 import type { TrialRecord } from '../../sweep/record';
-import type { Axes, LiveCell, Status } from './live';
-
-/** A trial as a list of trials has it. */
-export interface SavedTrial {
-  id: string;
-  seed: number;
-  state: 'recorded' | 'failed' | 'missing';
-  accuracy: number | null;
-  failure: string | null;
-}
-
-/** A sweep in a file; see cli/savedtable.ts. */
-export interface Saved {
-  name: string;
-  axes: Axes;
-  cells: LiveCell[];
-  status: Status;
-  /** By place of the cell. */
-  trials: SavedTrial[][];
-  /** By trial id; none when they are too many for a file. */
-  records: Record<string, TrialRecord>;
-  /** The table as text. */
-  files: Record<'csv' | 'md' | 'tex', string>;
-}
+import type { LiveCell, Saved, SavedTrial } from './shown';
 
 const element = document.getElementById('saved');
 

@@ -1,6 +1,6 @@
 /** All sweeps, each in a line. */
 import { useEffect, useState } from 'preact/hooks';
-import type { Status } from './live';
+import type { Status } from './shown';
 import { viewUrl } from './view';
 import { duration, meanText, STATES } from './wording';
 

@@ -1,7 +1,7 @@
 /** The comparison table: networks and recipes against remaining weights. Rows out of sight are not in the page. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { LEGEND, shadeOf } from './colour';
-import type { Axes, LiveCell } from './live';
+import type { Axes, LiveCell } from './shown';
 import { cellLabel, meanText, SIGNS, stateOf } from './wording';
 
 /** CSS pixels of a row, as in style.css, and rows beyond the edge that are there already. */

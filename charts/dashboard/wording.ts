@@ -1,5 +1,5 @@
 /** Numbers and states in words. */
-import type { LiveCell, Status } from './live';
+import type { LiveCell, Status } from './shown';
 
 export const percent = (fraction: number): string => (100 * fraction).toFixed(2);
 
