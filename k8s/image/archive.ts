@@ -7,9 +7,10 @@ import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import type { Kind } from '../../trainer/engine/tfjs/install/place';
 import { type Entry, inOrder, text } from './entries';
 import type { Layer } from './image';
-import { NAME, RUN } from './run';
+import { envOf, nameOf, RUN } from './run';
 import { tarOf } from './tar';
 
 /**
@@ -90,7 +91,7 @@ function jsonBlob(mediaType: string, value: object): { descriptor: Descriptor; e
   return { descriptor, entry: text(pathOf(descriptor), json) };
 }
 
-function configOf(layers: readonly PackedLayer[]): object {
+function configOf(layers: readonly PackedLayer[], tfjs: Kind | undefined): object {
   const architecture = ARCHITECTURES[process.arch];
   if (process.platform !== 'linux' || architecture === undefined)
     throw new Error(`${process.platform}-${process.arch}: no platform of the image; linux-x64 and linux-arm64 are`);
@@ -98,34 +99,41 @@ function configOf(layers: readonly PackedLayer[]): object {
     ...{ created: CREATED, architecture, os: 'linux' },
     config: {
       ...{ User: RUN.user, WorkingDir: RUN.workingFolder, Entrypoint: RUN.entrypoint, Labels: RUN.labels },
-      Env: Object.entries(RUN.env).map(([name, value]) => `${name}=${value}`),
+      Env: Object.entries(envOf(tfjs)).map(([name, value]) => `${name}=${value}`),
     },
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
     history: layers.map(({ name }) => ({ created: CREATED, created_by: `npm run image: ${name}` })),
   };
 }
 
-/** Writes the image to `file`. */
-export async function writeArchive(layers: readonly Layer[], file: string): Promise<Archive> {
+/**
+ * Writes the image to `file`.
+ * @param tfjs the TensorFlow that is in it, if any
+ */
+export async function writeArchive(layers: readonly Layer[], file: string, tfjs?: Kind): Promise<Archive> {
   const folder = mkdtempSync(join(dirname(file), `.${basename(file)}-`));
   try {
     const packed = await Promise.all(layers.map((layer) => packLayer(layer, join(folder, layer.name))));
     const descriptors = packed.map(({ descriptor }) => descriptor);
-    const config = jsonBlob(`${OCI}.config.v1+json`, configOf(packed));
+    const config = jsonBlob(`${OCI}.config.v1+json`, configOf(packed, tfjs));
     const manifest = jsonBlob(`${OCI}.manifest.v1+json`, {
       ...{ schemaVersion: 2, mediaType: `${OCI}.manifest.v1+json` },
       ...{ config: config.descriptor, layers: descriptors },
     });
     const annotations = {
-      'io.containerd.image.name': `docker.io/library/${NAME}`,
-      'org.opencontainers.image.ref.name': NAME.split(':')[1],
+      'io.containerd.image.name': `docker.io/library/${nameOf(tfjs)}`,
+      'org.opencontainers.image.ref.name': nameOf(tfjs).split(':')[1],
     };
     const index = {
       ...{ schemaVersion: 2, mediaType: `${OCI}.index.v1+json` },
       manifests: [{ ...manifest.descriptor, annotations }],
     };
     const forOldDocker = [
-      { Config: pathOf(config.descriptor), RepoTags: [NAME], Layers: descriptors.map((layer) => pathOf(layer)) },
+      {
+        Config: pathOf(config.descriptor),
+        RepoTags: [nameOf(tfjs)],
+        Layers: descriptors.map((layer) => pathOf(layer)),
+      },
     ];
     const entries = [
       text('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' })),

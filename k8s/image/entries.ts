@@ -29,14 +29,15 @@ export function inOrder(entries: readonly Entry[]): Entry[] {
 }
 
 /**
- * Paths of the files below a folder, relative to it; the node_modules directly in it are left out.
+ * Paths of the files below a folder, relative to it; the node_modules directly in it are left out, and npm's links to what
+ * can be started.
  *
  * @throws Error at a link, which would lead out of the image
  */
 export function filesBelow(root: string, inside = ''): string[] {
   return readdirSync(join(root, inside), { withFileTypes: true }).flatMap((found) => {
     const path = join(inside, found.name);
-    if (path === 'node_modules') return [];
+    if (path === 'node_modules' || found.name === '.bin') return [];
     if (found.isDirectory()) return filesBelow(root, path);
     if (!found.isFile())
       throw new Error(`${join(root, path)}: a link, or no file; install the packages again (npm ci)`);

@@ -1,11 +1,13 @@
 /** What is in the image, layer by layer. */
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { HOW_TO_INSTALL, type Kind, keptFolder } from '../../trainer/engine/tfjs/install/place';
 import { type DebianPackage, librariesOf, packagesOf } from './debian';
-import { copy, type Entry, folder, inOrder, text } from './entries';
-import { type Package, productionPackages } from './packages';
-import { RUN } from './run';
+import { copy, type Entry, filesBelow, folder, inOrder, text } from './entries';
+import { isNeeded, type Package, productionPackages } from './packages';
+import { RUN, TFJS_FOLDER } from './run';
 
 export interface Layer {
   name: string;
@@ -24,18 +26,23 @@ export interface Image {
 const APP = RUN.workingFolder.slice(1);
 const [UID, GID] = RUN.user.split(':');
 
-/** @param root the checkout, built (dist/) and with its packages installed */
-export function imageOf(root: string): Image {
+/**
+ * @param root the checkout, built (dist/) and with its packages installed
+ * @param tfjs the TensorFlow that is in it, as `prunesweep tfjs` has installed it here
+ */
+export function imageOf(root: string, tfjs?: Kind): Image {
   const packages = productionPackages(root);
   const inPackages = packages.flatMap(({ path, files }) => files.map((file) => join(path, file)));
   const native = inPackages.filter((path) => /\.(node|so)$/.test(path)).map((path) => join(root, path));
   const node = join(root, 'node_modules/node/bin/node');
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim().slice(1);
-  const libraries = librariesOf([node, ...native]);
+  const tensorflow = tfjs === undefined ? [] : tensorflowOf(tfjs);
+  const libraries = librariesOf([node, ...native, ...bindingOf(tensorflow)]);
   const debian = packagesOf(libraries);
   const toApp = (path: string) => copy(join(APP, path), join(root, path));
   const layers = [
     { name: 'system', entries: systemOf(node, version, libraries, debian) },
+    ...(tfjs === undefined ? [] : [{ name: 'tfjs', entries: tensorflow }]),
     { name: 'packages', entries: inPackages.map(toApp) },
     { name: 'program', entries: programFiles(root).map(toApp) },
   ];
@@ -44,6 +51,29 @@ export function imageOf(root: string): Image {
     ...{ packages, debian, node: version },
   };
 }
+
+/** @throws Error when it is not installed */
+function tensorflowOf(kind: Kind): Entry[] {
+  const kept = keptFolder(kind);
+  const modules = join(kept, 'node_modules');
+  if (!existsSync(modules)) throw new Error(`--tfjs ${kind}: not installed; ${HOW_TO_INSTALL(kind)}`);
+  const place = join(TFJS_FOLDER, basename(kept));
+  // Links to what npm can start; nothing is started there.
+  const packages = readdirSync(modules).filter((name) => name !== '.bin' && name !== '.package-lock.json');
+  const files = packages.flatMap((name) => filesBelow(join(modules, name)).map((file) => join(name, file)));
+  return [
+    copy(join(place, 'package.json'), join(kept, 'package.json')),
+    ...files
+      .filter((file) => isNeeded('', file))
+      .map((file) => copy(join(place, 'node_modules', file), join(modules, file))),
+  ];
+}
+
+/** The native half, with the libraries beside it that it names. */
+const bindingOf = (entries: readonly Entry[]): string[] =>
+  entries.flatMap(({ content }) =>
+    content !== undefined && 'file' in content && content.file.endsWith('.node') ? [content.file] : [],
+  );
 
 function systemOf(node: string, version: string, libraries: string[], debian: DebianPackage[]): Entry[] {
   return [

@@ -1,7 +1,9 @@
 /** How the image is run. The Dockerfile says the same; test/k8s/image.test.ts compares them. */
 import { description, license, version } from '../../package.json';
+import type { Kind } from '../../trainer/engine/tfjs/install/place';
 
-export const NAME = `prunesweep:${version}`;
+/** @param tfjs the TensorFlow that is in it, if any */
+export const nameOf = (tfjs?: Kind): string => `prunesweep:${version}${tfjs === undefined ? '' : `-tfjs-${tfjs}`}`;
 
 export const RUN = {
   /** `nonroot` in etc/passwd; numbers, as Kubernetes has to see that it is not root. */
@@ -17,3 +19,10 @@ export const RUN = {
     'org.opencontainers.image.description': description,
   } as Record<string, string>,
 };
+
+/** Where TensorFlow is looked for: in the cache folder of whoever runs the image. */
+const CACHE_FOLDER = '/var/cache';
+export const TFJS_FOLDER = `${CACHE_FOLDER}/prunesweep/tfjs`.slice(1);
+
+export const envOf = (tfjs?: Kind): Record<string, string> =>
+  tfjs === undefined ? RUN.env : { ...RUN.env, XDG_CACHE_HOME: CACHE_FOLDER };

@@ -48,6 +48,13 @@ export interface Tfjs {
 /** The one for GPUs falls back to the processor, in silence, where it finds none. */
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
 
+/** To be called in the main thread: what another one puts into its environment, TensorFlow does not see. */
+export function quietTensorFlow(): void {
+  // Warnings and news left out.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+}
+
 /** There is no TensorFlow for Node that works. */
 export class TfjsMissing extends Error {
   override readonly name = 'TfjsMissing';
@@ -59,9 +66,6 @@ export class TfjsMissing extends Error {
  * @throws TfjsMissing
  */
 export function loadTfjs(paths: readonly string[] = PACKAGES): Tfjs {
-  // Warnings and news left out.
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
   const reasons: string[] = [];
   for (const path of paths)
     try {
