@@ -517,6 +517,8 @@ async function connect(path: string): Promise<[DuckDBInstance, DuckDBConnection,
 function asKnown(error: unknown, path: string): unknown {
   const { message } = error as Error;
   if (error instanceof DiskError || error instanceof UsageError || error instanceof StoreDamaged) return error;
+  // What was asked is wrong, not the store.
+  if (error instanceof RangeError || error instanceof TypeError) return error;
   if (message.includes('Could not set lock'))
     return new UsageError(`${path}: another process has the store; end it, or choose another --store`);
   if (/No space left|Permission denied|Read-only file system|Disk quota|File too large/.test(message))

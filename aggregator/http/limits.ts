@@ -81,7 +81,7 @@ export function atMost(most: number, what: string) {
 /** Hands the pieces on, and cuts a reader that does not take the next within the time, in ms. */
 export async function* cutWhenSlow<Piece>(pieces: AsyncIterable<Piece>, milliseconds: number, cut: () => void) {
   for await (const piece of pieces) {
-    const timer = setTimeout(cut, milliseconds);
+    const timer = setTimeout(cut, milliseconds).unref();
     try {
       yield piece;
     } finally {

@@ -121,10 +121,13 @@ export const ONE_TRIAL = {
 
 export const ERROR = object({ error: text });
 
+/** What a number of JSON, and one of the store, can say. */
+const [LEAST, MOST] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+
 export const PAGE = {
   type: 'object',
   properties: {
-    after: { type: 'integer', minimum: -1, default: -1, description: '`next` of the page before' },
+    after: { type: 'integer', minimum: -1, maximum: MOST, default: -1, description: '`next` of the page before' },
     limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
   },
   additionalProperties: false,
@@ -136,8 +139,8 @@ export const FILTER = {
     ...PAGE.properties,
     network: { type: 'string', description: '`300-100`' },
     recipe: { type: 'string', description: '`magnitude/global/masked/iterative`' },
-    seed: { type: 'integer' },
-    remainingWeights: { type: 'integer' },
+    seed: { type: 'integer', minimum: LEAST, maximum: MOST },
+    remainingWeights: { type: 'integer', minimum: 0, maximum: MOST },
     state: { type: 'string', enum: ['recorded', 'failed', 'missing'] },
   },
   additionalProperties: false,

@@ -1,5 +1,6 @@
 // `npm run faults -- --schedules N --seed S`: N schedules, of the seeds S, S + 1, ...; with --operator around the controller,
-// with --pods around the pods of a real node.
+// with --pods around the pods of a real node; with
+// --http N odd requests to a server instead.
 const { spawnSync } = require('node:child_process');
 const { parseArgs } = require('node:util');
 
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     operator: { type: 'boolean', default: false },
     pods: { type: 'boolean', default: false },
+    http: { type: 'boolean', default: false },
   },
 });
 for (const name of ['schedules', 'seed'])
@@ -17,7 +19,8 @@ for (const name of ['schedules', 'seed'])
     process.exit(64);
   }
 // Around the controller, all points at which it may crash are walked as well.
-const file = values.operator ? 'test/faults/operator' : values.pods ? 'test/faults/pods' : 'test/faults/faults.test.ts';
+const kind = ['operator', 'pods', 'http'].find((name) => values[name]);
+const file = kind === undefined ? 'test/faults/faults.test.ts' : `test/faults/${kind}`;
 const { status } = spawnSync('vitest', ['run', file, '--testTimeout', '900000'], {
   stdio: 'inherit',
   env: { ...process.env, FAULT_SCHEDULES: values.schedules, FAULT_SEED: values.seed, CRASH_POINTS: 'all' },

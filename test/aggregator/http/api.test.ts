@@ -241,6 +241,10 @@ describe.runIf(hasNats)(`the API${whyNoNats}`, () => {
       ['/api/sweeps/test/trials?state=lost', 400, 'state must be equal to one of the allowed values'],
       ['/api/sweeps/test/trials?sneed=1', 400, 'must NOT have additional properties'],
       ['/api/quarantine?limit=1001', 400, 'limit must be <= 1000'],
+      // These were taken for a damaged store, which was made again.
+      ['/api/sweeps/test/trials?seed=1e308', 400, 'seed must be <= 9007199254740991'],
+      ['/api/sweeps/test/trials?remainingWeights=1e19', 400, 'remainingWeights must be <= 9007199254740991'],
+      ['/api/quarantine?after=18446744073709551616', 400, 'after must be <= 9007199254740991'],
     ] as const) {
       const answer = await get(path);
       expect([path, answer.status]).toEqual([path, status]);
