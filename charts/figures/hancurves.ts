@@ -71,13 +71,13 @@ export const figure5 = figure<LossRow, Drawn<LossRow>>({
       return missing(`300-100 with scope layer for each of the five curves; there is none for ${lacking.join('; ')}`);
     return {
       rows,
-      note: `300-100, threshold per layer. Paired with the dense network of the same seed. ${seedsNote(rows)} Below -5 points is cut off.`,
+      note: `300-100, threshold per layer. Paired with the dense network of the same seed. ${seedsNote(rows)} Points on the lower edge are at -5 or below.`,
     };
   },
   draw({ rows, note }, canvas) {
     return drawCurves(curves(rows), canvas, {
       ...{ title: this.title, note, x: 'weights left (%)', y: 'change of accuracy (points)', xIsLog: true },
-      yOptions: { domain: [-5, 1] },
+      yOptions: { domain: [-5, 1], clamp: true },
       marks: [0],
       xTicks: [2, 5, 10, 20, 50, 100],
       xFormat: String,

@@ -294,9 +294,9 @@ export const bandedLines = <Row extends object>(
   rows: readonly Row[],
   { x, y, low, high, by }: Record<'x' | 'y' | 'low' | 'high' | 'by', keyof Row & string>,
 ): Plot.Markish[] => [
-  Plot.areaY(rows as Row[], { x, y1: low, y2: high, fill: by, fillOpacity: 0.18, clip: true }),
-  Plot.line(rows as Row[], { x, y, stroke: by, strokeWidth: 1.4, clip: true }),
-  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2, clip: true }),
+  Plot.areaY(rows as Row[], { x, y1: low, y2: high, fill: by, fillOpacity: 0.18 }),
+  Plot.line(rows as Row[], { x, y, stroke: by, strokeWidth: 1.4 }),
+  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2 }),
 ];
 
 /** Points with their intervals. @param dx pixels to the right, for what stands beside another at the same place */

@@ -133,6 +133,7 @@ export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas)
         domain: [1, 100],
         ticks: [1, 2, 5, 10, 20, 50, 100],
         tickFormat: String,
+        clamp: true,
       }),
       ...scales,
       marks: [

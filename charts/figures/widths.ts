@@ -105,7 +105,7 @@ export const budget = figure<BudgetRow, Drawn<BudgetRow>>({
     }));
     return drawCurves(lines, canvas, {
       ...{ title: this.title, note, x: 'units of fc1', y: 'share (%)', xIsLog: true },
-      yOptions: { domain: [0, 100] },
+      yOptions: { domain: [0, 100], clamp: true },
       most: 2,
       xTicks: [...new Set(rows.map(({ fc1_width }) => fc1_width))].sort((a, b) => a - b),
       xFormat: String,

@@ -43,7 +43,7 @@ function told(claims: readonly JudgedClaim[], names: readonly string[]): string 
     .join('\n');
 }
 
-const SETTINGS = new Set(['schedule', 'epochs', 'learning_rate_factor', 'accuracy_percent', 'low', 'high']);
+const SETTINGS = new Set(['schedule', 'steps', 'epochs', 'learning_rate_factor', 'accuracy_percent', 'low', 'high']);
 
 /** Which retraining settings have 65 % in their interval, or bracket it. */
 function retrainingTable(study: Study): string {
@@ -56,6 +56,16 @@ function retrainingTable(study: Study): string {
   const line = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
   const header = [line(columns), line(columns.map(() => '---'))];
   return [...header, ...shown.map((row) => line(columns.map((column) => text(row[column])))), ''].join('\n');
+}
+
+/** How many retraining settings have the article's 65 % in their interval, and what all of them span. */
+function nearestText(study: Study): string {
+  const made = FIGURES.find(({ name }) => name === 'retraining')!.make(study);
+  if (isMissing(made)) return '';
+  const rows = made.drawn.rows as { accuracy_percent: number; low?: number; high?: number }[];
+  const around = rows.filter(({ low, high }) => low !== undefined && high !== undefined && low <= 65 && high >= 65);
+  const means = rows.map(({ accuracy_percent }) => accuracy_percent);
+  return `Of ${rows.length} settings ${around.length} have 65 % within their 95 % interval; the means go from ${digits(Math.min(...means))} to ${digits(Math.max(...means))} %.`;
 }
 
 /** @param folder of the run, from which everything is made @param place where it goes */
@@ -81,6 +91,9 @@ export async function writePage(folder: string, place: string, sweeps: readonly 
   const values: Record<string, string> = {
     trials: study.rows.length.toLocaleString('en'),
     claims: String(claims.length),
+    seeds: String(new Set(study.rows.map(({ seed }) => seed)).size),
+    unjudged: counts('not judged'),
+    nearest: nearestText(study),
     ...{ reproduced: counts('reproduced'), refuted: counts('refuted'), inconclusive: counts('inconclusive') },
     retraining: retrainingTable(study),
   };
