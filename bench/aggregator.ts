@@ -15,11 +15,12 @@ import { RECORDS, recordSubject } from '../bus/nats/subjects';
 import { NatsSweeps } from '../bus/nats/sweeps';
 import { encodeCounts } from '../sweep/counts';
 import { eachGridPoint, gridPoints } from '../sweep/grid';
+import { median } from '../sweep/statistics';
 import { document, MNIST, recordOf, sweepOf } from '../test/fixtures';
 import { NatsServer } from '../test/servers/natsserver';
 import { obtainNats } from '../test/servers/obtain';
 import { freePort } from '../test/servers/port';
-import { median, spread } from './statistics';
+import { spread } from './statistics';
 
 const CLI = join(__dirname, '..', 'dist', 'cli.js');
 const PUBLISHED_EACH = 3000;
@@ -29,7 +30,7 @@ const RUNS = 5;
 const TOGETHER = 1000;
 
 /** 100 networks x 10 recipes x 10 ratios x 10 seeds. */
-const SPEC = {
+export const SPEC = {
   hiddenWidths: Array.from({ length: 100 }, (_, index) => [100 + 10 * index]),
   pruneRatios: [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999],
   seeds: 10,
@@ -42,7 +43,7 @@ const SPEC = {
     .slice(0, 10),
 };
 
-const SWEEP = sweepOf(SPEC);
+export const SWEEP = sweepOf(SPEC);
 
 const log = (line: string) => process.stdout.write(`${line}\n`);
 const say = (line: string) => process.stderr.write(`${line}\n`);
@@ -74,7 +75,7 @@ async function publishedPerSecond(program: string, syncs: 'always' | '2m'): Prom
 }
 
 /** A map of fc1 that could be: 20 columns of each of the 28 rows are read. */
-function mapOf(weights: number): string {
+export function mapOf(weights: number): string {
   const isRead = (input: number) => input % 28 > 3 && input % 28 < 24;
   const read = 28 * 20;
   const counts = Array.from({ length: MNIST.inputs }, (_, input) => (isRead(input) ? Math.floor(weights / read) : 0));
@@ -111,7 +112,7 @@ async function rawConsumePerSecond(link: NatsLink, count: number): Promise<numbe
   return (count * 1000) / (performance.now() - began);
 }
 
-interface Running {
+export interface Running {
   child: ChildProcess;
   api: string;
   /** Seconds from its start to ready. */
@@ -126,7 +127,7 @@ async function isOk(url: string): Promise<boolean> {
   return answer?.ok === true;
 }
 
-async function startAggregator(url: string, store: string): Promise<Running> {
+export async function startAggregator(url: string, store: string): Promise<Running> {
   const port = await freePort();
   const began = performance.now();
   const child = spawn(
@@ -151,13 +152,13 @@ async function startAggregator(url: string, store: string): Promise<Running> {
   throw new Error('the aggregator is not ready after ten minutes');
 }
 
-async function end({ child }: Running): Promise<void> {
+export async function end({ child }: Running): Promise<void> {
   const ended = new Promise((done) => child.once('exit', done));
   child.kill('SIGTERM');
   await ended;
 }
 
-const residentMegabytes = (pid: number, field: 'VmRSS' | 'VmHWM'): number =>
+export const residentMegabytes = (pid: number, field: 'VmRSS' | 'VmHWM'): number =>
   Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
 async function queryMilliseconds(url: string): Promise<number[]> {

@@ -7,6 +7,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { median } from '../sweep/statistics';
 import { loadDataset } from '../trainer/data/dataset';
 import { WasmEngine } from '../trainer/engine/wasm';
 import { initialise } from '../trainer/initialise';
@@ -15,7 +16,7 @@ import { fullMasks, maskedParameters, type Parameters, zeroParameters } from '..
 import { prune } from '../trainer/prune';
 import { RandomStream } from '../trainer/random';
 import { jaxPeer, ownPeer, type Peer, torchPeer } from './peers/peers';
-import { median, spread } from './statistics';
+import { spread } from './statistics';
 
 const DENSITIES = { '10pct': 0.1, '2pct': 0.02, '1pct': 0.01, '05pct': 0.005 };
 const NETWORKS = [

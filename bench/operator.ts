@@ -23,13 +23,14 @@ import { ensureStreams } from '../bus/nats/streams';
 import { SWEEP_LABEL } from '../controller/kubernetes/names';
 import { GROUP, PLURAL, type PruneSweep, VERSION } from '../controller/kubernetes/resource';
 import { gridPoints } from '../sweep/grid';
+import { median } from '../sweep/statistics';
 import { document, MNIST, recordOf, sweepOf } from '../test/fixtures';
 import { ControlPlane, type ControlPlaneOptions } from '../test/servers/kubernetes/controlplane';
 import { obtainKubernetes } from '../test/servers/kubernetes/obtain';
 import { NatsServer } from '../test/servers/natsserver';
 import { obtainNats } from '../test/servers/obtain';
 import { freePort } from '../test/servers/port';
-import { median, spread } from './statistics';
+import { spread } from './statistics';
 
 const ROOT = resolve(__dirname, '..');
 const CLI = join(ROOT, 'dist', 'cli.js');

@@ -12,13 +12,14 @@ import { NatsLedger } from '../bus/nats/ledger';
 import { NatsNews } from '../bus/nats/news';
 import { SWEEP_LABEL } from '../controller/kubernetes/names';
 import { gridPoints } from '../sweep/grid';
+import { median } from '../sweep/statistics';
 import { document, MNIST, sweepOf } from '../test/fixtures';
 import { Installation, NAMESPACE } from '../test/k8s/installation';
 import { obtainKubernetes } from '../test/servers/kubernetes/obtain';
 import { RealCluster } from '../test/servers/kubernetes/realcluster';
 import { obtainTools } from '../test/servers/kubernetes/tools';
 import { obtainNats } from '../test/servers/obtain';
-import { median, spread } from './statistics';
+import { spread } from './statistics';
 
 const NAME = 'bench';
 const LINEAGES = 4;

@@ -9,9 +9,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { median } from '../sweep/statistics';
 import { RandomStream } from '../trainer/random';
 import { torchSweep } from './peers/peers';
-import { median, spread } from './statistics';
+import { spread } from './statistics';
 
 const ROOT = join(__dirname, '..');
 const WIDTHS = [

@@ -28,6 +28,13 @@ export function t975(df: number): number {
   return terms.reduceRight((sum, term) => (sum + term) / df, 0) + z;
 }
 
+/** @param values one or more */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
 export interface Summary {
   n: number;
   mean: number;

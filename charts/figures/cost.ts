@@ -1,15 +1,14 @@
 /** What a network costs against its remaining weights: seconds, and the speed-up, measured beside theoretical. */
-import { summarise } from '../../sweep/statistics';
+import { median, summarise } from '../../sweep/statistics';
 import { denseRows, type Group, groupsOf, isDense, MASKED, mainRows, ofRecipe, type Row, type Study } from '../study';
 import { type CurveRow, drawCurves } from './curves';
 import { type Drawn, figure } from './figure';
-import { type Interval, missing } from './rows';
-import { seedsNote } from './tradeoff';
+import { type Interval, intervalOf, missing } from './rows';
 
 export interface CostRow extends Interval {
   network: string;
   remaining_weights: number;
-  /** Of an epoch of training, mean over the seeds. */
+  /** Of an epoch of training: median over the seeds, low and high their extremes, as whatever else ran only ever adds time. */
   epoch_seconds: number;
   /** Beside an epoch of the dense network. */
   speedup_measured: number;
@@ -41,12 +40,17 @@ export const cost = figure<CostRow, Drawn<CostRow>>({
         const whole = dense.find((other) => other.network === network);
         const [seconds, before] = [epochSeconds(study, group.rows), epochSeconds(study, whole?.rows ?? [])];
         if (seconds.length === 0 || before.length === 0) return [];
-        const { mean, low, high, n } = summarise(seconds);
+        const range = seconds.length < 2 ? {} : { low: Math.min(...seconds), high: Math.max(...seconds) };
         const flops = (one: Group) => summarise(one.rows.map(({ flopFraction }) => flopFraction)).mean;
         return [
           {
-            ...{ network, remaining_weights: remainingWeights, epoch_seconds: mean, low, high, n },
-            speedup_measured: summarise(before).mean / mean,
+            ...{
+              network,
+              remaining_weights: remainingWeights,
+              epoch_seconds: median(seconds),
+              ...intervalOf({ n: seconds.length, ...range }),
+            },
+            speedup_measured: median(before) / median(seconds),
             speedup_theoretical: flops(whole!) / flops(group),
             compression: group.rows[0]!.weights / remainingWeights,
           },
@@ -56,7 +60,7 @@ export const cost = figure<CostRow, Drawn<CostRow>>({
     if (rows.length === 0) return missing('records of dense and masked trials: a CSV has no seconds');
     return {
       rows,
-      note: `Masked, one core a network. Theoretical: multiplications, by active units. ${seedsNote(rows)}`,
+      note: `Masked, one core a network. Theoretical: multiplications, by active units. Median of the seeds; band: least to most.`,
     };
   },
   draw({ rows, note }, canvas) {
@@ -69,8 +73,7 @@ export const cost = figure<CostRow, Drawn<CostRow>>({
       [
         ...panel(SECONDS, ({ epoch_seconds, low, high }) => ({
           y: epoch_seconds,
-          // A band that reaches below zero has no place on a log axis.
-          low: low !== undefined && low > 0 ? low : undefined,
+          low,
           high,
         })),
         ...panel('measured speed-up', (row) => plain(row.speedup_measured)),

@@ -43,29 +43,52 @@ function told(claims: readonly JudgedClaim[], names: readonly string[]): string 
     .join('\n');
 }
 
-const SETTINGS = new Set(['schedule', 'steps', 'epochs', 'learning_rate_factor', 'accuracy_percent', 'low', 'high']);
+const line = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
+const markdownTable = (columns: readonly string[], rows: readonly string[][]): string =>
+  [line(columns), line(columns.map(() => '---')), ...rows.map(line), ''].join('\n');
 
-/** Which retraining settings have 65 % in their interval, or bracket it. */
-function retrainingTable(study: Study): string {
-  const made = FIGURES.find(({ name }) => name === 'retraining')!.make(study);
-  if (isMissing(made)) return `Not measured: ${made.missing}.\n`;
-  const rows = made.drawn.rows as { accuracy_percent: number; [column: string]: unknown }[];
-  const shown = [...rows].sort((a, b) => Math.abs(a.accuracy_percent - 65) - Math.abs(b.accuracy_percent - 65));
-  const columns = [...SETTINGS];
-  const text = (value: unknown) => (typeof value === 'number' ? digits(value) : String(value ?? '–'));
-  const line = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
-  const header = [line(columns), line(columns.map(() => '---'))];
-  return [...header, ...shown.map((row) => line(columns.map((column) => text(row[column])))), ''].join('\n');
+/** The literature's counts, most weights first: our error, theirs. */
+function literatureTable(claims: readonly JudgedClaim[]): string {
+  const rows = claims
+    .filter(({ name }) => name.startsWith('literature-'))
+    .flatMap(({ statement, verdict, comparisons: [first] }) => {
+      if (first === undefined) return [];
+      const { what, mean, low, high, published } = first;
+      const interval = low === undefined ? '' : `, ${digits(low)} to ${digits(high!)}`;
+      const [method, count] = [statement.split(':')[0]!, Number(what.split(' ').at(-1))];
+      return [{ count, fields: [`${digits(mean)} %${interval}`, `${digits(published!)} %`, method, verdict] }];
+    })
+    .sort((a, b) => b.count - a.count);
+  const columns = ['weights left', 'our error', 'published', 'by', 'verdict'];
+  return markdownTable(
+    columns,
+    rows.map(({ count, fields }) => [count.toLocaleString('en'), ...fields]),
+  );
 }
 
-/** How many retraining settings have the article's 65 % in their interval, and what all of them span. */
-function nearestText(study: Study): string {
+const SETTINGS = ['schedule', 'steps', 'epochs', 'learning_rate_factor', 'accuracy_percent', 'low', 'high'];
+
+/** Which retraining settings have the article's 65 % in their interval, or are near. */
+function retrainingTold(study: Study): { nearest: string; retraining: string } {
   const made = FIGURES.find(({ name }) => name === 'retraining')!.make(study);
-  if (isMissing(made)) return '';
-  const rows = made.drawn.rows as { accuracy_percent: number; low?: number; high?: number }[];
+  if (isMissing(made)) return { nearest: '', retraining: `Not measured: ${made.missing}.\n` };
+  const rows = made.drawn.rows as {
+    accuracy_percent: number;
+    low?: number;
+    high?: number;
+    [column: string]: unknown;
+  }[];
+  const shown = [...rows].sort((a, b) => Math.abs(a.accuracy_percent - 65) - Math.abs(b.accuracy_percent - 65));
   const around = rows.filter(({ low, high }) => low !== undefined && high !== undefined && low <= 65 && high >= 65);
   const means = rows.map(({ accuracy_percent }) => accuracy_percent);
-  return `Of ${rows.length} settings ${around.length} have 65 % within their 95 % interval; the means go from ${digits(Math.min(...means))} to ${digits(Math.max(...means))} %.`;
+  const text = (value: unknown) => (typeof value === 'number' ? digits(value) : String(value ?? '–'));
+  return {
+    nearest: `Settings with 65 % within their 95 % interval: ${around.length} of ${rows.length}; the means go from ${digits(Math.min(...means))} to ${digits(Math.max(...means))} %.`,
+    retraining: markdownTable(
+      SETTINGS,
+      shown.map((row) => SETTINGS.map((column) => text(row[column]))),
+    ),
+  };
 }
 
 /** @param folder of the run, from which everything is made @param place where it goes */
@@ -93,9 +116,9 @@ export async function writePage(folder: string, place: string, sweeps: readonly 
     claims: String(claims.length),
     seeds: String(new Set(study.rows.map(({ seed }) => seed)).size),
     unjudged: counts('not judged'),
-    nearest: nearestText(study),
+    ...retrainingTold(study),
+    literature: literatureTable(claims),
     ...{ reproduced: counts('reproduced'), refuted: counts('refuted'), inconclusive: counts('inconclusive') },
-    retraining: retrainingTable(study),
   };
   const page = template
     .replace(/\{\{claims ([^}]*)\}\}/g, (_, names: string) => told(claims, names.split(' ')))

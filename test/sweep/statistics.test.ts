@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { summarise, t975 } from '../../sweep/statistics';
+import { median, summarise, t975 } from '../../sweep/statistics';
 
 describe("Student's t", () => {
   // scipy.stats.t.ppf(0.975, df), scipy 1.x
@@ -51,5 +51,14 @@ describe('a summary', () => {
         expect(sd).toBeLessThan(1e-12);
       }),
     );
+  });
+});
+
+describe('the median', () => {
+  it('is the middle of an odd count, half way between the two of an even one, and moves with none of the extremes', () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([10, 2, 9, 1])).toBe(5.5);
+    expect(median([3, 1, 1e9])).toBe(3);
+    expect(median([7])).toBe(7);
   });
 });
