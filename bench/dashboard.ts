@@ -13,6 +13,7 @@ import { connectNats, type NatsLink } from '../bus/nats/connect';
 import { ensureStreams } from '../bus/nats/streams';
 import { recordSubject } from '../bus/nats/subjects';
 import { NatsSweeps } from '../bus/nats/sweeps';
+import type { Cell } from '../sweep/cells';
 import { gridPoints } from '../sweep/grid';
 import { median } from '../sweep/statistics';
 import { MNIST, recordOf } from '../test/fixtures';
@@ -186,14 +187,16 @@ async function startTensorboard(table: string, folder: string): Promise<{ child:
   const args = ['--logdir', events, '--port', String(port), '--host', '127.0.0.1'];
   const child = spawn(join(dirname(program), 'tensorboard'), args, { stdio: 'ignore' });
   const url = `http://127.0.0.1:${port}`;
-  const runs = new Set(SWEEP.spec.recipes.map((recipe) => JSON.stringify(recipe))).size;
+  const cells = (JSON.parse(table) as Cell[]).filter(({ mean }) => mean !== undefined);
+  const lines = new Set(cells.map(({ network, recipe }) => `${network} ${recipe}`)).size;
   for (let tries = 0; tries < 600; tries++) {
     const answer = await fetch(`${url}/data/plugin/scalars/tags`).catch(() => undefined);
     const tags = (await answer?.json().catch(() => undefined)) as Record<string, object> | undefined;
-    const read = Object.values(tags ?? {}).filter((own) => Object.keys(own).length === SWEEP.spec.hiddenWidths.length);
-    if (read.length === runs) return { child, url };
+    const read = Object.values(tags ?? {}).flatMap((ofRun) => Object.keys(ofRun));
+    if (read.length === lines) return { child, url };
     await sleep(200);
   }
+  child.kill('SIGTERM');
   throw new Error('TensorBoard has not read its events within two minutes');
 }
 
@@ -214,8 +217,9 @@ export async function benchDashboard(): Promise<void> {
     const own = await firstPaints(browser, url, '[role=gridcell] [style]');
     log(`first useful paint of ${SWEEP.spec.hiddenWidths.length * 100} cells: ${spread(own, 0)} ms`);
     const tensorboard = await startTensorboard(table, folder);
-    const theirs = await firstPaints(browser, tensorboard.url, 'line-chart svg path, line-chart canvas');
-    tensorboard.child.kill('SIGTERM');
+    const theirs = await firstPaints(browser, tensorboard.url, 'line-chart svg path, line-chart canvas').finally(() =>
+      tensorboard.child.kill('SIGTERM'),
+    );
     log(`TensorBoard's, of the same table as scalars: ${spread(theirs, 0)} ms`);
 
     const page = await browser.newPage({ viewport: VIEWPORT });
