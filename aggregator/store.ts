@@ -447,32 +447,35 @@ export class Store {
   }
 
   /** A copy of the store as it is now, to a path where there is no file. */
-  async copyTo(path: string): Promise<void> {
-    const connection = await this.instance.connect();
+  copyTo(path: string): Promise<void> {
     const name = `copy_${randomBytes(8).toString('hex')}`;
-    try {
-      await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS ${name}`);
-      const [store] = await read<{ name: string }>(connection, 'SELECT current_database() AS name');
-      await connection.run(`COPY FROM DATABASE "${store!.name}" TO ${name}`);
-      await connection.run(`DETACH ${name}`);
-    } catch (error) {
-      await connection.run(`DETACH DATABASE IF EXISTS ${name}`).catch(() => {});
-      throw asKnown(error, path);
-    } finally {
-      connection.closeSync();
-    }
+    return this.asked(async () => {
+      const connection = await this.instance.connect();
+      try {
+        await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS ${name}`);
+        const [store] = await read<{ name: string }>(connection, 'SELECT current_database() AS name');
+        await connection.run(`COPY FROM DATABASE "${store!.name}" TO ${name}`);
+        await connection.run(`DETACH ${name}`);
+      } catch (error) {
+        await connection.run(`DETACH DATABASE IF EXISTS ${name}`).catch(() => {});
+        throw error;
+      } finally {
+        connection.closeSync();
+      }
+    }, path);
   }
 
   private read<T>(sql: string, values: DuckDBValue[] = []): Promise<T[]> {
     return this.asked(() => read<T>(this.reader, sql, values));
   }
 
-  private async asked<T>(question: () => Promise<T>): Promise<T> {
+  /** @param path of the file that errors are about */
+  private async asked<T>(question: () => Promise<T>, path = join(this.folder, STORE_FILE)): Promise<T> {
     try {
       return await question();
     } catch (error) {
       if (this.isClosed) throw new StoreClosed();
-      throw asKnown(error, join(this.folder, STORE_FILE));
+      throw asKnown(error, path);
     }
   }
 
@@ -519,6 +522,7 @@ function asKnown(error: unknown, path: string): unknown {
   if (error instanceof DiskError || error instanceof UsageError || error instanceof StoreDamaged) return error;
   // What was asked is wrong, not the store.
   if (error instanceof RangeError || error instanceof TypeError) return error;
+  if (/^(Conversion|Out of Range|Invalid Input|Parser|Binder) Error/.test(message)) return error;
   if (message.includes('Could not set lock'))
     return new UsageError(`${path}: another process has the store; end it, or choose another --store`);
   if (/No space left|Permission denied|Read-only file system|Disk quota|File too large/.test(message))

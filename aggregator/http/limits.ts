@@ -58,6 +58,8 @@ export async function limitRequests(server: FastifyInstance, limits: Limits): Pr
   });
   await server.register(rateLimit, {
     ...{ max: requestsPerSecond, timeWindow: 1000, allowList: isProbe },
+    // Who has gone already has no address any more.
+    keyGenerator: ({ ip }) => ip ?? 'gone',
     errorResponseBuilder: ({ ip }) =>
       Object.assign(
         new Error(

@@ -64,7 +64,8 @@ export async function apiOf(
     // A dashboard asks many times a minute; what went wrong is logged all the same.
     logController: new LogController({ disableRequestLogging: true }),
     ...serverLimits(limits),
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    // Strict about numbers, ajv would let Infinity, which 1e309 is, past every bound.
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, strictNumbers: false } },
   });
   refuseOtherHosts(server, { hosts: [], isBehindApiServer: false, ...names });
   await limitRequests(server, limits);

@@ -245,6 +245,8 @@ describe.runIf(hasNats)(`the API${whyNoNats}`, () => {
       ['/api/sweeps/test/trials?seed=1e308', 400, 'seed must be <= 9007199254740991'],
       ['/api/sweeps/test/trials?remainingWeights=1e19', 400, 'remainingWeights must be <= 9007199254740991'],
       ['/api/quarantine?after=18446744073709551616', 400, 'after must be <= 9007199254740991'],
+      ['/api/quarantine?limit=1e309', 400, 'limit must be <= 1000'],
+      ['/api/sweeps/test/trials?seed=-1e309', 400, 'seed must be >= -9007199254740991'],
     ] as const) {
       const answer = await get(path);
       expect([path, answer.status]).toEqual([path, status]);
