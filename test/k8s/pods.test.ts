@@ -16,7 +16,7 @@ let installation: Installation;
 const firstRunning = async (sweep: string) => (await installation.runningPods(sweep))[0];
 
 beforeAll(async () => {
-  if (isHere) installation = await Installation.start(RealCluster.start, natsProgram());
+  if (isHere) installation = await Installation.start(RealCluster.start, natsProgram(), { gpus: 1 });
 });
 afterAll(async () => installation?.stop());
 
@@ -51,6 +51,21 @@ describe.runIf(isHere)(`in pods${whyNoRealCluster}${whyNoNats}`, () => {
     });
     await installation.kubectl(['delete', 'psw', 'looked-at']);
     await expect.poll(() => installation.podsOf('looked-at'), PATIENT).toEqual([]);
+  });
+
+  it('a pod that asks for a GPU and gets none that works ends at once with 65 and the reason, or trains without if it may', async () => {
+    const small = { hiddenWidths: [[8]], pruneRatios: [0, 0.9], seeds: [3], training: { epochs: 1 } };
+    await installation.apply({ ...small, template: { accelerator: 'gpu' } }, 'without-gpu');
+    await installation.kubectl(['wait', '--for=condition=Failed', 'psw/without-gpu', '--timeout=120s']);
+    const pods = await installation.podsOf('without-gpu');
+    expect(pods.map(({ status }) => status!.containerStatuses![0]!.state!.terminated!.exitCode)).toEqual([65]);
+    const said = await installation.kubectl(['logs', pods[0]!.metadata!.name!]);
+    expect(said).toContain('this pod has no GPU that works: TensorFlow for GPUs is not installed');
+
+    await installation.apply({ ...small, seeds: [4], template: { accelerator: 'gpu', allowCpu: true } }, 'may-use-cpu');
+    await installation.untilComplete('may-use-cpu');
+    const [pod] = await installation.podsOf('may-use-cpu');
+    expect(await installation.kubectl(['logs', pod!.metadata!.name!])).toContain('engine wasm, since there is no GPU');
   });
 
   it('all of it is uninstalled as docs/operating.md says, without a trace', async () => {
