@@ -192,7 +192,7 @@ program
   .option('--json', 'as JSON', false)
   .summary('Say what a sweep would do, and how long it would take here.')
   .description(
-    'Say what a sweep would do: networks and their weights, lineages (dense networks), trials, packs, the time that it takes on this machine, from a short measurement, and what its pods would ask for in a cluster. Nothing is run.',
+    'Say what a sweep would do: networks and their weights, lineages (dense networks), trials, packs, the time that it takes on this machine, from a short measurement, what its pods would ask for in a cluster, and of a sweep with accelerator: gpu which parts cost less on GPUs than on cores. Nothing is run.',
   )
   .action((file: string, options: { json: boolean }) => {
     const { plan } = require('./cli/plan') as typeof import('./cli/plan');

@@ -1,10 +1,11 @@
 /** `prunesweep plan`: what a sweep would do and take, without doing it. */
 import { cpus } from 'node:os';
-import { type GridSize, gridSize, retrainingOf, trainingOf } from '../sweep/grid';
+import { type GridSize, gridSize, retrainingOf, trainingOf, trainingsOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
-import { podMebibytes } from '../sweep/packs';
+import { GPU_POD_MEBIBYTES, GPU_RESOURCE, podMebibytes } from '../sweep/packs';
 import type { SweepDefinition } from '../sweep/spec';
 import { thousands } from '../sweep/wording';
+import { type ClassPlan, classPlan } from '../trainer/podclasses';
 import { measureSpeed } from '../trainer/speed';
 import { dataSize, denseSeconds, type Speed, trialSeconds } from '../trainer/work';
 import { loadSweep } from './sweepfile';
@@ -23,6 +24,8 @@ interface Plan extends GridSize {
   longestLineageSeconds: number;
   /** Memory that a pod asks for when the sweep's template says nothing else. */
   podMebibytes: number;
+  /** Of a sweep that asks for GPUs: what is cheaper where. */
+  classes?: ClassPlan;
 }
 
 /** Seconds that one worker would take for each network, all seeds together. */
@@ -30,11 +33,8 @@ function networkSeconds({ sweep: { spec }, shape }: SweepDefinition, size: GridS
   const data = dataSize(shape, spec.dataset.validation);
   return spec.hiddenWidths.map((widths, index) => {
     const sizes = layerSizes(widths, shape);
-    const trainings = new Map(
-      spec.recipes.map((recipe) => [JSON.stringify(trainingOf(spec, recipe)), trainingOf(spec, recipe)]),
-    );
     let seconds = 0;
-    for (const training of trainings.values()) seconds += denseSeconds(training, sizes, data, speed);
+    for (const training of trainingsOf(spec)) seconds += denseSeconds(training, sizes, data, speed);
     for (const recipe of spec.recipes)
       for (const remainingWeights of size.networks[index]!.targets) {
         const trial = {
@@ -56,7 +56,8 @@ function makePlan(loaded: SweepDefinition): Plan {
   const { spec, metadata } = sweep;
   const size = gridSize(spec, shape);
   const workers = Math.min(spec.parallelism, cpus().length, size.lineages);
-  const seconds = networkSeconds(loaded, size, measureSpeed());
+  const speed = measureSpeed();
+  const seconds = networkSeconds(loaded, size, speed);
   const longest = Math.max(...seconds.map((one) => (one * spec.hiddenWidths.length) / size.lineages));
   const total = seconds.reduce((sum, one) => sum + one, 0);
   return {
@@ -71,6 +72,7 @@ function makePlan(loaded: SweepDefinition): Plan {
     coreSeconds: total,
     longestLineageSeconds: longest,
     podMebibytes: podMebibytes(largestOf(loaded)),
+    ...(spec.template.accelerator === 'gpu' ? { classes: classPlan(loaded, speed) } : {}),
   };
 }
 
@@ -108,13 +110,14 @@ export function gridText({ sweep, shape }: SweepDefinition): string {
 
 /** `up to 8 pods at once, each with a core and 376 MiB of memory`. */
 export function podsText({ sweep, shape }: SweepDefinition): string {
-  const { spec } = sweep;
-  const pods = Math.min(spec.parallelism, gridSize(spec, shape).packs);
+  const { parallelism, template } = sweep.spec;
+  const pods = Math.min(parallelism, gridSize(sweep.spec, shape).packs);
+  const hasGpu = template.accelerator === 'gpu';
+  const mebibytes = hasGpu ? GPU_POD_MEBIBYTES : podMebibytes(largestOf({ sweep, shape }));
   const each =
-    spec.template.resources === undefined
-      ? `with a core and ${podMebibytes(largestOf({ sweep, shape }))} MiB of memory`
-      : 'as template.resources says';
-  return `up to ${counted(pods, 'pod')} at once, each ${each}`;
+    template.resources === undefined ? `with a core and ${mebibytes} MiB of memory` : 'as template.resources says';
+  const gpu = hasGpu ? ` and one ${template.gpuResource ?? GPU_RESOURCE}` : '';
+  return `up to ${counted(pods, 'pod')} at once, each ${each}${gpu}`;
 }
 
 function timeText({ estimatedSeconds, workers, coreSeconds, longestLineageSeconds }: Plan): string {
@@ -126,11 +129,36 @@ function timeText({ estimatedSeconds, workers, coreSeconds, longestLineageSecond
   ].join('\n');
 }
 
+/** Of each network, on which pods its parts cost less, and what the whole costs on either and on both. */
+function classesText({ gpuPrice, parts, turns, worth }: ClassPlan): string {
+  const retraining = (density: number) => {
+    if (density === 0) return 'GPU at every count';
+    return density === 1
+      ? 'core at every count'
+      : `core at ${(100 * density).toPrecision(2)} % of the weights and less`;
+  };
+  const dense = new Map(parts.filter(({ part }) => part === 'dense').map((part) => [part.network, part]));
+  const lines = turns.slice(0, MOST_NETWORKS).map(({ network, density }) => {
+    const { cheaper, coreSeconds, gpuSeconds } = dense.get(network)!;
+    const times = `${duration(coreSeconds)} of a core or ${duration(gpuSeconds)} of a GPU`;
+    return `  ${network.padEnd(12)} dense training: ${cheaper === 'gpu' ? 'GPU' : 'core'} (${times}); retraining: ${retraining(density)}`;
+  });
+  if (turns.length > MOST_NETWORKS) lines.push(`  and ${turns.length - MOST_NETWORKS} more`);
+  return [
+    `cheaper, a GPU at the price of ${gpuPrice} cores (template.gpuPrice), by an estimate of the GPU (sweep/packs.ts):`,
+    ...lines,
+    `  all on GPUs costs ${duration(worth.gpu)} of a core, dense training alone on GPUs ${duration(worth.mixed)}, all on cores ${duration(worth.cpu)}`,
+    '',
+  ].join('\n');
+}
+
 export function plan(file: string, options: { json: boolean }): void {
   const loaded = loadSweep(file);
   const made = makePlan(loaded);
   const inCluster = loaded.sweep.spec.dataset.idx === undefined ? `in a cluster ${podsText(loaded)}\n` : '';
   process.stdout.write(
-    options.json ? `${JSON.stringify(made, undefined, 2)}\n` : gridText(loaded) + timeText(made) + inCluster,
+    options.json
+      ? `${JSON.stringify(made, undefined, 2)}\n`
+      : gridText(loaded) + timeText(made) + inCluster + (made.classes === undefined ? '' : classesText(made.classes)),
   );
 }

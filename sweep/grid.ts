@@ -127,11 +127,15 @@ export const lineagesOf = (spec: SweepSpec, shape: DatasetShape): Lineage[] =>
     spec.seeds.flatMap((seed) => lineagesOfSeed(spec, shape, hiddenWidths, seed)),
   );
 
-const lineagesOfEachSeed = (spec: SweepSpec): number =>
-  new Set(spec.recipes.map((recipe) => JSON.stringify(trainingOf(spec, recipe)))).size;
+/** The ways in which the recipes have dense networks trained: so many lineages are there of each hidden widths and seed. */
+export const trainingsOf = (spec: SweepSpec): TrainingSpec[] => [
+  ...new Map(
+    spec.recipes.map((recipe) => trainingOf(spec, recipe)).map((training) => [JSON.stringify(training), training]),
+  ).values(),
+];
 
 /** How many dense networks there are of each hidden widths. */
-const lineagesOfEach = (spec: SweepSpec): number => spec.seeds.length * lineagesOfEachSeed(spec);
+const lineagesOfEach = (spec: SweepSpec): number => spec.seeds.length * trainingsOf(spec).length;
 
 const packsOf = (spec: SweepSpec, shape: DatasetShape): number[] =>
   packSizes(
@@ -148,7 +152,7 @@ export function packOf(spec: SweepSpec, shape: DatasetShape, pack: number): Line
   const sizes = packsOf(spec, shape);
   const size = sizes[pack] ?? 0;
   const before = sizes.slice(0, pack).reduce((sum, one) => sum + one, 0);
-  const together = lineagesOfEachSeed(spec);
+  const together = trainingsOf(spec).length;
   const [first, end] = [Math.floor(before / together), Math.ceil((before + size) / together)];
   const lineages: Lineage[] = [];
   for (let at = first; at < end; at++) {

@@ -35,6 +35,12 @@ const GPU = {
 
 const GIBIBYTE = 2 ** 30;
 
+/**
+ * What an hour of a GPU costs, in hours of a core, when the sweep does not say: clouds list an H100 at 2 to 5 dollars an hour in
+ * 2026, and a core at some 0.05. Who pays another price, or owns the machines, says so (`template.gpuPrice`).
+ */
+export const GPU_PRICE = 60;
+
 /** The resource that a pod with a GPU asks for one of, when the sweep names no other. */
 export const GPU_RESOURCE = 'nvidia.com/gpu';
 
@@ -42,6 +48,26 @@ export const GPU_RESOURCE = 'nvidia.com/gpu';
 function gpuMemory({ gpuMemory, gpuResource }: SweepSpec['template']): number {
   const ofPart = /\.(\d+)gb\b/.exec(gpuResource ?? '')?.[1];
   return gpuMemory ?? (ofPart === undefined ? GPU.memory : Number(ofPart));
+}
+
+/** Of one step of one lineage. Forward, gradient of the weights, gradient of the input: two operations a weight and image each. */
+const computingSeconds = (sizes: readonly number[], batchSize: number): number =>
+  (6 * weightCount(sizes) * batchSize) / GPU.flopsPerSecond;
+
+/**
+ * Seconds of a GPU for one step of a lineage: its computing, and its share of what beginning the operations takes. Masks
+ * change nothing of it: the arrays are whole.
+ * @param each lineages of its shape
+ * @param alike those of them whose training is the same, which take their steps together
+ */
+export function gpuStepSeconds(
+  { lineagesPerPack, template, training: { batchSize } }: SweepSpec,
+  sizes: readonly number[],
+  each: number,
+  alike: number,
+): number {
+  const most = lineagesPerPack === 'auto' ? lineagesTogether(sizes, batchSize, template) : lineagesPerPack;
+  return computingSeconds(sizes, batchSize) + (Math.ceil(each / most) * GPU.secondsPerStep) / alike;
 }
 
 /**
@@ -53,9 +79,7 @@ export function lineagesTogether(sizes: readonly number[], batchSize: number, te
   const units = sizes.reduce((sum, size) => sum + size, 0);
   const bytes = GPU.bytesPerWeight * weights + GPU.bytesPerActivation * units * batchSize;
   const fitting = (GPU.usableShare * gpuMemory(template) * GIBIBYTE) / bytes;
-  // Forward, gradient of the weights, gradient of the input: two operations a weight and image each.
-  const secondsPerLineage = (6 * weights * batchSize) / GPU.flopsPerSecond;
-  const worthwhile = (GPU.worthwhile * GPU.secondsPerStep) / secondsPerLineage;
+  const worthwhile = (GPU.worthwhile * GPU.secondsPerStep) / computingSeconds(sizes, batchSize);
   return Math.max(1, Math.floor(Math.min(fitting, Math.ceil(worthwhile))));
 }
 

@@ -3,6 +3,7 @@
  * or has another word for (`oneOfTypes`, `open`).
  * The validator, the command line's list of fields and the resource definition all come from here.
  */
+import { GPU_PRICE } from './packs';
 import { CRITERIA } from './spec';
 
 /** A JSON Schema node as it is used here. `title` says in an error message what the value should have been. */
@@ -254,6 +255,10 @@ const template: Schema = {
       1,
       1024,
     ),
+    gpuPrice: {
+      ...{ type: 'number', title: 'price', exclusiveMinimum: 0, maximum: 1_000_000 },
+      description: `What an hour of what gpuResource gives costs, in hours of a core, for \`plan\`, which says what is cheaper where; ${GPU_PRICE} by default: clouds list an H100 at 2 to 5 dollars and a core at some 0.05. It is yours to set.`,
+    },
     allowCpu: {
       type: 'boolean',
       title: 'switch',

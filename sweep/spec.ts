@@ -70,6 +70,8 @@ export interface PodTemplate {
   gpuResource?: string;
   /** GiB. */
   gpuMemory?: number;
+  /** Hours of a core. */
+  gpuPrice?: number;
   allowCpu?: boolean;
   queueName?: string;
   /** The rest is as in a pod of Kubernetes. */

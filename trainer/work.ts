@@ -76,9 +76,19 @@ export function trialSeconds(
   data: DataSize,
   speed = AS_MEASURED,
 ): number {
+  return trialEpochs(trial, sizes, data, (weights) =>
+    epochSeconds(sizes, trial.training.batchSize, weights, data, speed),
+  );
+}
+
+/** The same, of whatever trains. @param epoch what an epoch takes of so many weights */
+export function trialEpochs(
+  { remainingWeights: remaining, recipe, retraining }: Pick<TrialContent, 'remainingWeights' | 'recipe' | 'retraining'>,
+  sizes: readonly number[],
+  data: DataSize,
+  epoch: (weights: number) => number,
+): number {
   const total = weightCount(sizes);
-  const { remainingWeights: remaining, recipe, retraining, training } = trial;
-  const epoch = (weights: number) => epochSeconds(sizes, training.batchSize, weights, data, speed);
   // A third of training, forward alone; once whole and once without each hidden ReLU.
   const evaluation = ((sizes.length - 1) * data.test * epoch(remaining)) / data.train / 3;
   if (remaining === total) return evaluation;

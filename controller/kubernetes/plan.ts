@@ -46,7 +46,9 @@ export function planOf({ metadata, spec }: PruneSweep, shape: DatasetShape): Pla
     };
   const definition = { sweep: { ...sweep, spec: neutral(sweep.spec) }, shape };
   const size = gridSize(sweep.spec, shape);
-  const told = [sweepYaml(definition.sweep), sweep.spec.template, annotations?.[RETRY_ANNOTATION] ?? ''];
+  // Pods are made of the template, all but the price, which `plan` alone reads.
+  const { gpuPrice: _, ...template } = sweep.spec.template;
+  const told = [sweepYaml(definition.sweep), template, annotations?.[RETRY_ANNOTATION] ?? ''];
   return {
     ...{ spec: sweep.spec, definition, definitionId: definitionId(definition) },
     revision: hash('sha256', JSON.stringify(told)).slice(0, 8),

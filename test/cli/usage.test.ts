@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { ClassPlan } from '../../trainer/podclasses';
 import { temporaryFolder, writeIdxFolder } from '../idxfiles';
 import { prunesweep, writeSweep } from './prunesweep';
 
@@ -137,6 +138,25 @@ describe('prunesweep plan', () => {
       /in a cluster up to 1 pod at once, each as template\.resources says\n$/,
     );
     expect(await plan({ dataset: { idx: writeIdxFolder(temporaryFolder()) } })).not.toContain('pods');
+  });
+
+  it('says of a sweep for GPUs which parts cost less on a core', async () => {
+    const file = writeSweep(temporaryFolder(), { seeds: 9, template: { accelerator: 'gpu', gpuPrice: 2.5 } });
+    const { stdout } = await prunesweep('plan', file);
+    expect(stdout).toMatch(/up to 1 pod at once, each with a core and \d+ MiB of memory and one nvidia\.com\/gpu\n/);
+    expect(stdout).toMatch(/a GPU at the price of 2\.5 cores \(template\.gpuPrice\)/);
+    expect(stdout).toMatch(
+      / {2}300-100 +dense training: (GPU|core) \(\d.* of a core or \d.* of a GPU\); retraining: \S/,
+    );
+    const plan = JSON.parse((await prunesweep('plan', file, '--json')).stdout) as {
+      coreSeconds: number;
+      classes: ClassPlan;
+    };
+    expect(plan.classes.parts.map(({ part, remainingWeights }) => `${part} ${remainingWeights}`)).toEqual([
+      ...['dense 266200', 'pruned 26620', 'pruned 2662'],
+    ]);
+    expect(plan.classes.worth.cpu).toBeCloseTo(plan.coreSeconds, 6);
+    expect((await prunesweep('plan', writeSweep(temporaryFolder(), {}))).stdout).not.toContain('GPU');
   });
 
   it('of data that are wrong names the field, beside all else that is wrong', async () => {

@@ -312,7 +312,10 @@ describe('a revision', () => {
   it('is another when pods must be told something else, and only then', () => {
     const revision = (spec: object, metadata: object = {}) => planOfSweep(sweepOf(spec, metadata)).revision;
     const same = revision({});
-    for (const spec of [{ parallelism: 99 }, { suspend: true }, { maxFailedTrials: 5 }, { recordRetention: 'Delete' }])
+    for (const spec of [
+      ...[{ parallelism: 99 }, { suspend: true }, { maxFailedTrials: 5 }, { recordRetention: 'Delete' }],
+      { template: { gpuPrice: 9 } },
+    ])
       expect(revision(spec)).toBe(same);
     for (const spec of [
       { seeds: 3 },
