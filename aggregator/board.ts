@@ -117,9 +117,19 @@ export class Board {
     return point === undefined ? undefined : this.cellOfPoint[point];
   }
 
-  /** The cells that changed after a version, each with its place among the cells and how many of its trials failed. */
-  cellsAfter(version: number): ToldCell[] {
-    const places = this.places.flatMap((place, at) => (this.changed[at]! > version ? [{ place, at }] : []));
+  /**
+   * The cells that changed after a version, each with its place among the cells and how many of its trials failed.
+   *
+   * @param seeds the cells are of their trials alone; all when nothing is said
+   */
+  cellsAfter(version: number, seeds?: ReadonlySet<number>): ToldCell[] {
+    const all = this.published.definition.sweep.spec.seeds;
+    // A cell has a trial a seed, in the order of the seeds.
+    const chosen = (place: CellPlace) =>
+      seeds === undefined ? place : { ...place, points: place.points.filter((_, at) => seeds.has(all[at]!)) };
+    const places = this.places.flatMap((place, at) =>
+      this.changed[at]! > version ? [{ place: chosen(place), at }] : [],
+    );
     const filled = this.fill(places.map(({ place }) => place));
     return filled.map((cell, index) => {
       const { at, place } = places[index]!;

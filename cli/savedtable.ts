@@ -59,6 +59,7 @@ export function savedTable(folder: string): string {
     axes: {
       ...axes,
       weights: Object.fromEntries(axes.weights),
+      seeds: sweep.spec.seeds,
       logCommand: `prunesweep run ${folder}/sweep.yaml --out ${folder}`,
     },
     cells: board.cellsAfter(-1),

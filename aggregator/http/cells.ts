@@ -44,11 +44,15 @@ class Feed {
   private readonly readers = new Set<() => void>();
   private stopListening = () => {};
 
-  /** @param about what is told with the table */
+  /**
+   * @param about what is told with the table
+   * @param seeds the cells are of their trials alone
+   */
   constructor(
     private readonly aggregator: Aggregator,
     private readonly board: Board,
     private readonly about: object,
+    private readonly seeds: ReadonlySet<number> | undefined,
   ) {
     this.version = board.version;
   }
@@ -71,6 +75,10 @@ class Feed {
     };
   }
 
+  get isRead(): boolean {
+    return this.readers.size > 0;
+  }
+
   isAt = (frame: number): boolean => frame === this.last;
 
   /** What comes behind a frame: the next one, or the table where that is not kept; nothing behind the last. */
@@ -84,7 +92,7 @@ class Feed {
 
   /** The board may be ahead of the last frame: the next one then tells some of it again, which does no harm. */
   private makeTable() {
-    const table = JSON.stringify({ ...this.about, cells: this.board.cellsAfter(-1) });
+    const table = JSON.stringify({ ...this.about, cells: this.board.cellsAfter(-1, this.seeds) });
     const events = [['table', table] as const, ['status', this.status] as const];
     return { bytes: frameOf(events, `${this.mark}-${this.last}`), frame: this.last };
   }
@@ -102,7 +110,8 @@ class Feed {
     this.nextLook = Number.POSITIVE_INFINITY;
     this.lookAt(this.lookedAt + SIGN_OF_LIFE);
     const events: [string, string][] = [];
-    if (board.version > this.version) events.push(['cells', JSON.stringify(board.cellsAfter(this.version))]);
+    if (board.version > this.version)
+      events.push(['cells', JSON.stringify(board.cellsAfter(this.version, this.seeds))]);
     this.version = board.version;
     const status = JSON.stringify(statusNow(this.aggregator, board));
     if (status !== this.status) events.push(['status', status]);
@@ -130,18 +139,18 @@ function statusNow(aggregator: Aggregator, board: Board): object {
 
 /**
  * `table`: all cells, in place of what was told before; `cells`: those that changed; `status` when it changes; `alive` when
- * there is nothing to say; `gone` at the end.
+ * there is nothing to say; `gone` at the end. With seeds the cells are of their trials alone, the status of all.
  *
  * @param aboutOf what is told with the table of a sweep
  */
 export function cellEventsOf(aggregator: Aggregator, aboutOf: (name: string, board: Board) => object) {
-  const feeds = new WeakMap<Board, Feed>();
-  const feedOf = (name: string, board: Board): Feed => {
-    const feed = feeds.get(board) ?? new Feed(aggregator, board, aboutOf(name, board));
-    feeds.set(board, feed);
-    return feed;
-  };
-  return async function* (name: string, lastId: string | undefined, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const feeds = new WeakMap<Board, Map<string, Feed>>();
+  return async function* (
+    name: string,
+    seeds: readonly number[] | undefined,
+    lastId: string | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
     const [, mark, known] = /^([0-9a-f]+)-(\d{1,15})$/.exec(lastId ?? '') ?? [];
     let wake = () => {};
     signal.addEventListener('abort', () => wake());
@@ -151,7 +160,12 @@ export function cellEventsOf(aggregator: Aggregator, aboutOf: (name: string, boa
         yield GONE;
         return;
       }
-      const feed = feedOf(name, board);
+      const own = feeds.get(board) ?? new Map<string, Feed>();
+      feeds.set(board, own);
+      const chosen = seeds && new Set(seeds);
+      const key = [...(chosen ?? [])].sort((a, b) => a - b).join();
+      const feed = own.get(key) ?? new Feed(aggregator, board, aboutOf(name, board), chosen);
+      own.set(key, feed);
       let frame = feed.mark === mark ? Number(known) : -1;
       const leave = feed.join(() => wake());
       try {
@@ -166,6 +180,8 @@ export function cellEventsOf(aggregator: Aggregator, aboutOf: (name: string, boa
         }
       } finally {
         leave();
+        // There are as many choices of seeds as one likes to ask for: what nobody reads is not kept.
+        if (chosen !== undefined && !feed.isRead) own.delete(key);
       }
     }
   };

@@ -30,7 +30,7 @@ import { type OwnNames, refuseOtherHosts } from './hosts';
 import { atMost, cutWhenSlow, LIMITS, type Limits, limitRequests, serverLimits } from './limits';
 import { metricsOf } from './metrics';
 import { pageRoutes } from './page';
-import { COMPARISON, ERROR, FILTER, NAME, NAMES, ONE_TRIAL, PAGE, QUARANTINE, STATUS, TRIALS } from './shapes';
+import { COMPARISON, ERROR, FILTER, NAME, NAMES, ONE_TRIAL, PAGE, QUARANTINE, SEEDS, STATUS, TRIALS } from './shapes';
 import { statusOf } from './status';
 
 const TABLES: Record<string, { type: string; render(board: Board): string }> = {
@@ -180,8 +180,9 @@ function sweepRoutes({ server, aggregator, boardOf }: Api): void {
 
 function eventRoutes(api: Api, gate: Gate, logCommand: (sweep: string) => string): void {
   const { server, aggregator } = api;
-  const cellEvents = cellEventsOf(aggregator, (name, { axes }) => ({
+  const cellEvents = cellEventsOf(aggregator, (name, { axes, published }) => ({
     ...{ ...axes, weights: Object.fromEntries(axes.weights), logCommand: logCommand(name) },
+    seeds: published.definition.sweep.spec.seeds,
   }));
   server.get<Named>(
     '/api/sweeps/:name/events',
@@ -197,7 +198,7 @@ function eventRoutes(api: Api, gate: Gate, logCommand: (sweep: string) => string
     (request, reply) =>
       sendEvents(api, request, reply, (lastId, signal) => events(aggregator, request.params.name, lastId, signal)),
   );
-  server.get<Named>(
+  server.get<Named & { Querystring: { seeds?: string } }>(
     '/api/sweeps/:name/cells',
     {
       onRequest: gate,
@@ -205,11 +206,15 @@ function eventRoutes(api: Api, gate: Gate, logCommand: (sweep: string) => string
         summary: 'The comparison table as it fills (server-sent events)',
         description:
           'table: all cells, in place of what was told before; cells: those that changed since; status as it changes. Who comes back with Last-Event-ID is told what changed.',
-        params: NAME,
+        ...{ params: NAME, querystring: SEEDS },
       },
     },
-    (request, reply) =>
-      sendEvents(api, request, reply, (lastId, signal) => cellEvents(request.params.name, lastId, signal)),
+    (request, reply) => {
+      const seeds = request.query.seeds?.split(',').map(Number);
+      return sendEvents(api, request, reply, (lastId, signal) =>
+        cellEvents(request.params.name, seeds, lastId, signal),
+      );
+    },
   );
 }
 

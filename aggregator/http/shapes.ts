@@ -146,6 +146,17 @@ export const FILTER = {
   additionalProperties: false,
 };
 
+export const SEEDS = {
+  type: 'object',
+  properties: {
+    seeds: {
+      ...{ type: 'string', pattern: '^-?\\d{1,16}(,-?\\d{1,16})*$' },
+      description: '`1,2`: the cells are of the trials of these seeds alone; of all when it is absent',
+    },
+  },
+  additionalProperties: false,
+};
+
 const sweepName = described(text, 'of the sweep');
 export const NAME = object({ name: sweepName });
 export const NAMES = object({ name: sweepName, other: sweepName });

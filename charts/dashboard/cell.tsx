@@ -169,13 +169,16 @@ function Recorded({ id }: { id: string }) {
 export function CellDrawer(props: {
   sweep: string;
   cell: LiveCell;
+  /** Those that the cell is of; none stands for all. */
+  seeds: readonly number[];
   isAtWork: boolean;
   logCommand: string;
   close(): void;
 }) {
-  const { sweep, cell, logCommand, close } = props;
+  const { sweep, cell, seeds, logCommand, close } = props;
   const { network, recipe, remainingWeights, n, failed } = cell;
-  const [trials, setTrials] = useState<SavedTrial[]>();
+  const [all, setTrials] = useState<SavedTrial[]>();
+  const trials = all?.filter(({ seed }) => seeds.length === 0 || seeds.includes(seed));
   const [chosen, choose] = useState<string>();
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {

@@ -1,11 +1,13 @@
 /** A sweep as the server tells it, live: the table once, then what changes. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Axes, LiveCell, Status } from './shown';
-import { saved } from './source';
+import { saved, savedCells } from './source';
 
 export interface Sweep {
   axes?: Axes;
   cells: readonly LiveCell[];
+  /** Those that the cells are of. */
+  seeds: readonly number[];
   status?: Status;
   /** Losses that each lineage at work has told of its step, the last at the end. */
   losses: ReadonlyMap<string, { step: string; values: number[] }>;
@@ -17,7 +19,7 @@ export interface Sweep {
 const SILENCE = 7000;
 const TRY_AGAIN = 1000;
 const NOTHING: Sweep = {
-  ...{ cells: [], losses: new Map(), connection: 'connecting' as const },
+  ...{ cells: [], seeds: [], losses: new Map(), connection: 'connecting' as const },
   ...(saved === undefined ? {} : { ...saved, connection: 'saved' as const }),
 };
 
@@ -34,7 +36,11 @@ function withLosses(losses: Sweep['losses'], { atWork }: Status): Sweep['losses'
 }
 
 /** Follows a sweep and comes back by itself: from where it was, as the browser sends the last id along. */
-export function follow(name: string, tell: (change: (sweep: Sweep) => Sweep) => void): () => void {
+export function follow(
+  name: string,
+  seeds: readonly number[],
+  tell: (change: (sweep: Sweep) => Sweep) => void,
+): () => void {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let watchdog: ReturnType<typeof setTimeout> | undefined;
@@ -53,7 +59,8 @@ export function follow(name: string, tell: (change: (sweep: Sweep) => Sweep) => 
     }, SILENCE);
   };
   function open() {
-    source = new EventSource(`api/sweeps/${encodeURIComponent(name)}/cells`);
+    const chosen = seeds.length === 0 ? '' : `?seeds=${seeds.join()}`;
+    source = new EventSource(`api/sweeps/${encodeURIComponent(name)}/cells${chosen}`);
     alive();
     source.onerror = () => {
       connection('lost');
@@ -66,7 +73,7 @@ export function follow(name: string, tell: (change: (sweep: Sweep) => Sweep) => 
         const told = JSON.parse(data) as T;
         tell((sweep) => ({ ...take(sweep, told), connection: 'live' }));
       });
-    on<Axes & { cells: LiveCell[] }>('table', (sweep, { cells, ...axes }) => ({ ...sweep, axes, cells }));
+    on<Axes & { cells: LiveCell[] }>('table', (sweep, { cells, ...axes }) => ({ ...sweep, axes, cells, seeds }));
     on<LiveCell[]>('cells', (sweep, changed) => {
       const cells = [...sweep.cells];
       for (const cell of changed) cells[cell.at] = cell;
@@ -88,27 +95,27 @@ export function follow(name: string, tell: (change: (sweep: Sweep) => Sweep) => 
   };
 }
 
-/** Changes that come within a frame are drawn at once. */
-export function useSweep(name: string): Sweep {
+/** Changes that come within a frame are drawn at once. @param seeds none stands for all */
+export function useSweep(name: string, seeds: readonly number[]): Sweep {
   const [sweep, setSweep] = useState<Sweep>(NOTHING);
+  // With other seeds what was told before stays until their cells come.
+  const current = useRef(NOTHING);
   useEffect(() => {
-    let current = NOTHING;
+    if (saved !== undefined) return setSweep({ ...NOTHING, cells: savedCells(saved, seeds), seeds });
     let frame: number | undefined;
-    setSweep(NOTHING);
-    if (saved !== undefined) return;
-    const stop = follow(name, (change) => {
-      const next = change(current);
-      if (next === current) return;
-      current = next;
+    const stop = follow(name, seeds, (change) => {
+      const next = change(current.current);
+      if (next === current.current) return;
+      current.current = next;
       frame ??= requestAnimationFrame(() => {
         frame = undefined;
-        setSweep(current);
+        setSweep(current.current);
       });
     });
     return () => {
       stop();
       if (frame !== undefined) cancelAnimationFrame(frame);
     };
-  }, [name]);
+  }, [name, seeds.join()]);
   return sweep;
 }

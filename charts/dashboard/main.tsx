@@ -3,7 +3,7 @@ import { render } from 'preact';
 import { saved } from './source';
 import { SweepPage } from './sweep';
 import { SweepsPage } from './sweeps';
-import { useView } from './view';
+import { ALL, useView } from './view';
 
 function Page() {
   const view = useView();
@@ -17,7 +17,7 @@ function Page() {
             href="."
             onClick={(event) => {
               event.preventDefault();
-              change({ sweep: undefined, network: undefined, recipe: undefined, with: undefined, cell: undefined });
+              change({ ...ALL, sweep: undefined, with: undefined, cell: undefined });
             }}
           >
             prunesweep: all sweeps

@@ -41,6 +41,7 @@ export interface Axes {
   pruneRatios: readonly number[];
   remainingWeights: readonly number[];
   weights: Record<string, number>;
+  seeds: readonly number[];
   /** Shows why trials failed. */
   logCommand: string;
 }

@@ -1,4 +1,5 @@
 /** Where the page has what it shows from: the server, or the file that it is in. */
+import { fillCells } from '../../sweep/cells';
 import type { TrialRecord } from '../../sweep/record';
 import type { LiveCell, Saved, SavedTrial } from './shown';
 
@@ -6,6 +7,21 @@ const element = document.getElementById('saved');
 
 /** Nothing when there is a server to ask. */
 export const saved: Saved | undefined = element === null ? undefined : (JSON.parse(element.textContent ?? '') as Saved);
+
+/** The cells over the trials of some seeds alone; none stands for all. */
+export function savedCells({ cells, trials }: Saved, seeds: readonly number[]): LiveCell[] {
+  if (seeds.length === 0) return cells;
+  return cells.map(({ at, network, recipe, pruneRatio, remainingWeights }) => {
+    const chosen = trials[at]!.filter(({ seed }) => seeds.includes(seed));
+    const failed = chosen.filter(({ state }) => state === 'failed').length;
+    const place = {
+      ...{ network, recipe, remainingWeights, points: [...chosen.keys()] },
+      ...(pruneRatio === undefined ? {} : { pruneRatio }),
+    };
+    const [cell] = fillCells([place], (point) => chosen[point]!.accuracy ?? undefined);
+    return { at, ...cell!, ...(failed === 0 ? {} : { failed }) };
+  });
+}
 
 async function ask<T>(path: string): Promise<T> {
   const answer = await fetch(path);

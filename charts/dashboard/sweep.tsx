@@ -4,6 +4,7 @@ import { CellDrawer } from './cell';
 import { Compare } from './compare';
 import { Curve } from './curve';
 import { type Sweep, useSweep } from './live';
+import { Several } from './several';
 import type { LiveCell, Work } from './shown';
 import { saved } from './source';
 import { Table } from './table';
@@ -63,12 +64,12 @@ function Connection({ connection }: Pick<Sweep, 'connection'>) {
 
 function Choice(props: {
   label: string;
-  none?: string;
+  none: string;
   value: string | undefined;
   options: readonly string[];
   choose(value: string | undefined): void;
 }) {
-  const { label, none = 'all', value, options, choose } = props;
+  const { label, none, value, options, choose } = props;
   return (
     <label>
       {label}{' '}
@@ -144,15 +145,18 @@ const namesOf = (cells: readonly LiveCell[], part: 'network' | 'recipe') => [
 ];
 
 export function SweepPage({ name, view: [view, change] }: { name: string; view: ReturnType<typeof useView> }) {
-  const { axes, cells, status, losses, connection } = useSweep(name);
-  const { network, recipe, published } = view;
+  const { networks, recipes, published } = view;
+  const { axes, cells, seeds, status, losses, connection } = useSweep(name, view.seeds);
+  const isWaiting = axes !== undefined && seeds.join() !== view.seeds.join();
+  const isPart = [networks, recipes, view.seeds].some(({ length }) => length > 0);
   const shown = useMemo(
     () =>
       cells.filter(
         (cell) =>
-          (network === undefined || cell.network === network) && (recipe === undefined || cell.recipe === recipe),
+          (networks.length === 0 || networks.includes(cell.network)) &&
+          (recipes.length === 0 || recipes.includes(cell.recipe)),
       ),
-    [cells, network, recipe],
+    [cells, networks, recipes],
   );
   const others = useOthers(name, view.with);
   const open = view.cell === undefined ? undefined : cells[view.cell];
@@ -186,17 +190,23 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
         </section>
       )}
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
-        <Choice
-          label="Network"
-          value={network}
+        <Several
+          label="Networks"
           options={namesOf(cells, 'network')}
-          choose={(value) => change({ network: value })}
+          chosen={networks}
+          choose={(chosen) => change({ networks: chosen })}
         />
-        <Choice
-          label="Recipe"
-          value={recipe}
+        <Several
+          label="Recipes"
           options={namesOf(cells, 'recipe')}
-          choose={(value) => change({ recipe: value })}
+          chosen={recipes}
+          choose={(chosen) => change({ recipes: chosen })}
+        />
+        <Several
+          label="Seeds"
+          options={axes?.seeds ?? []}
+          chosen={view.seeds}
+          choose={(chosen) => change({ seeds: chosen })}
         />
         <label>
           <input
@@ -216,11 +226,12 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
           />
         )}
         <span>
-          Take away: <Files base={base} /> <CopyMarkdown path={`${base}/table.md`} />
+          Take away{isPart && ' the whole sweep'}: <Files base={base} /> <CopyMarkdown path={`${base}/table.md`} />
         </span>
       </form>
+      {isWaiting && <p role="status">The cells of these seeds have not come yet; below are the ones before.</p>}
       {axes !== undefined && (
-        <div class="both">
+        <div class={`both${isWaiting ? ' waiting' : ''}`} aria-busy={isWaiting}>
           <Table
             axes={axes}
             cells={shown}
@@ -236,6 +247,7 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
         <CellDrawer
           sweep={name}
           cell={open}
+          seeds={seeds}
           isAtWork={status?.cellsAtWork.includes(open.at) ?? false}
           logCommand={axes.logCommand}
           close={() => {

@@ -1,7 +1,7 @@
 /** All sweeps, each in a line. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Status } from './shown';
-import { viewUrl } from './view';
+import { ALL, viewUrl } from './view';
 import { duration, meanText, STATES } from './wording';
 
 const MILLISECONDS_BETWEEN_LOOKS = 2000;
@@ -54,7 +54,7 @@ export function SweepsPage({ open }: { open(name: string): void }) {
                 <tr key={name}>
                   <th scope="row">
                     <a
-                      href={viewUrl({ sweep: name, published: true })}
+                      href={viewUrl({ ...ALL, sweep: name })}
                       onClick={(event) => {
                         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
                         event.preventDefault();

@@ -44,6 +44,19 @@ describe('a sweep as it stands', () => {
     expect(board.counts).toEqual({ total: 24, recorded: 2, failed: 2, missing: 20 });
   });
 
+  it('has the cells over some seeds alone, as a sweep of those seeds has them', () => {
+    const board = boardOf();
+    for (const point of points.keys()) if (point % 5 > 0) board.note(fact(point));
+    board.note(fact(0, 'failure'));
+    const own = publishedSweep({ seeds: [1, 3] });
+    const those = records.filter((_, point) => point % 5 > 0);
+    const told = board.cellsAfter(-1, new Set([1, 3, 99]));
+    expect(told.map(({ at: _, failed: __, ...cell }) => cell)).toEqual(cells(pointsOf(own), byId(those)));
+    expect(told[0]).toMatchObject({ n: 1, N: 2, failed: 1 });
+    expect(board.cellsAfter(-1, new Set([2]))[0]).not.toHaveProperty('failed');
+    expect(board.cellsAfter(-1, new Set([99]))[0]).toMatchObject({ at: 0, n: 0, N: 0 });
+  });
+
   it('has a version that changes with each change, and names the trials that were measured twice', () => {
     const board = boardOf();
     const versions = new Set([board.version]);

@@ -33,10 +33,10 @@ export class EventReader {
   }
 
   /** Follows test's cells; it reads when it is told to. @throws what the server answers when it refuses */
-  static async connect(url: string, lastId?: string): Promise<EventReader> {
+  static async connect(url: string, lastId?: string, query = ''): Promise<EventReader> {
     const headers = lastId === undefined ? {} : { 'last-event-id': lastId };
     const [request, answer] = await new Promise<[ClientRequest, IncomingMessage]>((done, fail) => {
-      const request = get(`${url}/api/sweeps/test/cells`, { agent: false, headers }, (answer) =>
+      const request = get(`${url}/api/sweeps/test/cells${query}`, { agent: false, headers }, (answer) =>
         done([request, answer]),
       );
       request.once('error', fail);

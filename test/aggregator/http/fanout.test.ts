@@ -59,6 +59,23 @@ describe('ten tabs', () => {
 });
 
 describe('a tab', () => {
+  it('of some seeds is told their cells as they change, and what it costs ends with it', async () => {
+    const run = runOf(SMALL);
+    const url = await run.serve();
+    await untilRecorded(url, 0);
+    const chosen = (await EventReader.connect(url, undefined, '?seeds=5,2')).read();
+    run.write(0, 200);
+    await expect.poll(() => chosen.status?.trials.recorded, PATIENT).toBe(200);
+    await expect.poll(() => shown(chosen).map(({ n, N }) => `${n} of ${N}`), PATIENT).toEqual(Array(40).fill('2 of 2'));
+    const written = vi.spyOn(Board.prototype, 'cellsAfter');
+    onTestFinished(() => written.mockRestore());
+    chosen.end();
+    await expect(EventReader.connect(url, undefined, '?seeds=1;2')).rejects.toThrow('seeds must match pattern');
+    run.failAll();
+    await sleep(500);
+    expect(written.mock.calls).toEqual([]);
+  });
+
   it('that comes back is told what changed since, and all when that is not known any more', async () => {
     const run = runOf(SMALL);
     const url = await run.serve();

@@ -58,6 +58,13 @@ async function serve(folders: string | string[], at?: number): Promise<Place> {
 
 const cellOf = (page: Page, place: number) => page.getByRole('gridcell').nth(place);
 
+/** Ticks or unticks what there is to choose from. */
+async function choose(page: Page, label: 'Networks' | 'Recipes' | 'Seeds', option: string): Promise<void> {
+  const box = page.getByRole('group', { name: label, exact: true });
+  if (!(await box.isVisible())) await page.getByText(new RegExp(`^${label}: `)).click();
+  await box.getByLabel(option, { exact: true }).click();
+}
+
 describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
   let browser: Browser;
   let place: Place;
@@ -129,13 +136,55 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     const all = await circles();
     await page.getByLabel('published points').uncheck();
     await expect.poll(circles).toBeLessThan(all);
-    await page.getByLabel('Network').selectOption('8');
+    await choose(page, 'Networks', '8');
     await expect.poll(() => page.getByRole('gridcell').count()).toBe(CELLS / 2);
     await expect.poll(() => picture.textContent()).not.toContain('12-6');
     const again = await open(new URL(page.url()).pathname + new URL(page.url()).search);
     await cellOf(again, 0).waitFor();
     expect(await again.getByRole('gridcell').count()).toBe(CELLS / 2);
     expect(await again.getByLabel('published points').isChecked()).toBe(false);
+    await Promise.all([page.close(), again.close()]);
+  });
+
+  it('shows some networks, recipes and seeds alone, in the table and in the curve, and a link shows the same', async () => {
+    const page = await open('/?sweep=test');
+    await cellOf(page, 0).waitFor();
+    const picture = page.getByRole('img', { name: /Test error against remaining weights/ });
+    const shown = async () => (await page.getByRole('gridcell').allInnerTexts()).join(' ');
+    const table = (await start(['table', place.folder, '--format', 'json']).outcome).stdout;
+    const cells: { network: string; recipe: string; remainingWeights: number }[] = JSON.parse(table);
+    /** Of one seed, as the ledger has it. */
+    const accuracyOf = async (seed: number, { network, recipe, remainingWeights }: (typeof cells)[0]) => {
+      const query = new URLSearchParams({ network, recipe, remainingWeights: `${remainingWeights}`, seed: `${seed}` });
+      const answer = await (await fetch(`${place.url}/api/sweeps/test/trials?${query}`)).json();
+      return `${(100 * answer.trials[0].accuracy).toFixed(2)}`;
+    };
+    await choose(page, 'Seeds', '2');
+    await expect.poll(shown).not.toContain('±');
+    expect(await page.getByText('Seeds: 2', { exact: true }).count()).toBe(1);
+    for (const cell of cells.slice(0, 4)) expect(await shown()).toContain(await accuracyOf(2, cell));
+    await expect.poll(() => picture.textContent()).toContain('One seed: there is no interval.');
+    expect(await cellOf(page, 0).textContent()).toContain('1 of 1 trials');
+    await choose(page, 'Recipes', 'magnitude/global/masked/iterative');
+    await choose(page, 'Networks', '8');
+    await choose(page, 'Networks', '12-6');
+    await expect.poll(() => page.getByRole('gridcell').count()).toBe(CELLS / 2);
+    await choose(page, 'Networks', '8');
+    await expect.poll(() => page.getByRole('gridcell').count()).toBe(CELLS / 4);
+    await expect.poll(() => picture.textContent()).not.toContain('random');
+    await cellOf(page, 1).click();
+    const replicates = page.getByRole('table', { name: 'Replicates' });
+    await replicates.getByRole('button').first().waitFor();
+    expect(await replicates.getByRole('row').count()).toBe(2);
+    const again = await open(`/${new URL(page.url()).search}`);
+    await cellOf(again, 0).waitFor();
+    const texts = (one: Page) => one.getByRole('gridcell').allInnerTexts();
+    await expect.poll(() => texts(again)).toEqual(await texts(page));
+    await again.getByRole('table', { name: 'Replicates' }).waitFor();
+    await again.keyboard.press('Escape');
+    for (const label of ['Networks', 'Recipes', 'Seeds'] as const) await choose(again, label, 'all');
+    await expect.poll(() => again.getByRole('gridcell').count()).toBe(CELLS);
+    await expect.poll(() => cellOf(again, 0).textContent()).toContain('±');
     await Promise.all([page.close(), again.close()]);
   });
 
@@ -245,6 +294,7 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
           .getByRole(path === '/' ? 'link' : 'gridcell')
           .nth(1)
           .waitFor();
+        if (path === '/?sweep=test') await page.getByText(/^Seeds: /).click();
         if (path.includes('cell')) await page.getByText('Surviving weights of each input pixel').waitFor();
         // What a page's own policy refuses, playwright may run: from the debugger's side.
         await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
@@ -281,8 +331,13 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     await page.getByText('Saved in this file').waitFor();
     expect(await page.getByRole('gridcell').count()).toBe(CELLS);
     await page.getByRole('img', { name: /Test error/ }).waitFor();
-    await page.getByLabel('Network').selectOption('8');
+    await choose(page, 'Networks', '8');
     await expect.poll(() => page.getByRole('gridcell').count()).toBe(CELLS / 2);
+    await choose(page, 'Seeds', '1');
+    const query = 'network=8&recipe=magnitude/global/masked/iterative&seed=1';
+    const { trials } = await (await fetch(`${place.url}/api/sweeps/test/trials?${query}`)).json();
+    await expect.poll(() => cellOf(page, 0).textContent()).toContain((100 * trials[0].accuracy).toFixed(2));
+    expect(await cellOf(page, 0).textContent()).toContain('1 of 1 trials');
     await cellOf(page, 2).click();
     await page.getByText('Surviving weights of each input pixel').waitFor();
     const [download] = await Promise.all([
