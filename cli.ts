@@ -13,9 +13,11 @@ import { fields } from './cli/fields';
 import type { Kubectl } from './cli/kubectl';
 import type { RunOptions } from './cli/run';
 import { TABLE_FORMATS, type TableFormat, table } from './cli/table';
+import type { TrainerOptions } from './cli/trainer';
 import { version } from './package.json';
 import { USAGE_EXIT } from './sweep/errors';
-import { ENGINES, type EngineChoice } from './trainer/engine/choose';
+import { PARTS } from './sweep/packs';
+import { ENGINES } from './trainer/engine/choose';
 import { KINDS, type Kind } from './trainer/engine/tfjs/install/place';
 
 const integer = (least: number) => (text: string) => {
@@ -123,6 +125,12 @@ withNats(program.command('trainer'), 'where records and progress go', true)
       .env('JOB_COMPLETION_INDEX')
       .makeOptionMandatory(),
   )
+  .addOption(
+    new Option(
+      '--part <part>',
+      'what of the pack to do: dense trains the dense networks and leaves each as a checkpoint; pruned goes on from there',
+    ).choices(PARTS),
+  )
   .option('--workers <n>', 'worker threads, each with a lineage of the pack at a time', integer(1), 1)
   .addOption(engineOption("by default wasm, or with accelerator: gpu in the sweep's template tfjs on a GPU"))
   .summary('Work on one pack of a sweep: what pods do.')
@@ -131,7 +139,7 @@ withNats(program.command('trainer'), 'where records and progress go', true)
 
 Asks the ledger in NATS which trials of the pack are recorded and does the rest. A lineage that was begun, here or elsewhere, goes on from its last checkpoint in the object store. Each record is acknowledged before its lineage goes on; while NATS is slow or away up to 16 records wait in memory, each holding training up longer, and the log says so.`,
   )
-  .action(async (options: { sweep: string; pack: number; workers: number; engine?: EngineChoice } & NatsFlags) => {
+  .action(async (options: Omit<TrainerOptions, 'nats'> & NatsFlags) => {
     const { trainer } = require('./cli/trainer') as typeof import('./cli/trainer');
     process.exitCode = await trainer({ ...options, nats: natsOf(options.nats, options) });
   });

@@ -21,7 +21,7 @@ export interface Progress {
 export interface PackNews {
   /** The sweep's name. */
   sweep: string;
-  /** `pack-3`; unique among those who work on the sweep. */
+  /** `pack-3`, or `dense-3` of those that do a part; unique among those who work on the sweep. */
   pack: string;
   /** The lineages at work. */
   lineages: string[];

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import type { Checkpoints, Failure, Progress } from '../bus/bus';
 import { runPool } from '../controller/local/pool';
 import { version } from '../package.json';
+import { trialsOf } from '../sweep/grid';
+import type { Part } from '../sweep/packs';
 import type { TrialRecord } from '../sweep/record';
 import type { SweepDefinition } from '../sweep/spec';
 import type { Lineage, Trial } from '../sweep/trial';
@@ -19,6 +21,8 @@ import { progressText, TimeLeft } from './progress';
 export interface Training {
   definition: SweepDefinition;
   lineages: readonly Lineage[];
+  /** What of them is done here; all when absent. */
+  part?: Part;
   /** At most. */
   workers: number;
   engine: ChosenEngine;
@@ -40,7 +44,7 @@ export interface Training {
 
 /** The longest lineages first, so that no worker ends long after the others. @returns how many trials failed */
 export async function train(training: Training): Promise<number> {
-  const { definition, lineages, networks, status, engine } = training;
+  const { definition, lineages, part, networks, status, engine } = training;
   const { sweep, shape } = definition;
   const recorded = new Set<string>();
   for (const trial of lineages.flatMap(({ chains }) => chains.flat()))
@@ -73,7 +77,8 @@ export async function train(training: Training): Promise<number> {
     loaded ??= loadDataset(sweep.spec.dataset);
     return loaded;
   };
-  const timeLeft = new TimeLeft(work, isDone, data, workers, performance.now() / 1000);
+  const ofPart = work.map((lineage) => ({ ...lineage, chains: trialsOf(lineage, part) }));
+  const timeLeft = new TimeLeft(ofPart, isDone, data, workers, performance.now() / 1000);
   const failed = new Set<string>();
   const stopping = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   training.signal?.addEventListener('abort', () => Atomics.store(stopping, 0, 1));
@@ -85,6 +90,7 @@ export async function train(training: Training): Promise<number> {
     (worker): WorkerData => ({
       ...{ worker, images: images(), stopping },
       ...(engine.tfjs === undefined ? {} : { tfjs: { path: engine.tfjs.path, together } }),
+      ...(part === undefined ? {} : { part }),
       ...(networks === undefined ? {} : { networks }),
       versions: { prunesweep: version, node: process.versions.node, ...engine.versions },
     }),

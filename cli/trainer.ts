@@ -1,8 +1,9 @@
 /** `prunesweep trainer`: one pack of a sweep, its records to NATS. */
 import type { NatsOptions } from '../bus/nats/connect';
 import { UsageError } from '../sweep/errors';
-import { gridSize, packOf } from '../sweep/grid';
+import { packCount, packOf } from '../sweep/grid';
 import { networkName, recipeName } from '../sweep/networks';
+import { type Part, templateOf } from '../sweep/packs';
 import type { TrialRecord } from '../sweep/record';
 import { chooseEngine, type EngineChoice, engineOfPod } from '../trainer/engine/choose';
 import { askTfjs } from '../trainer/engine/tfjs/ask';
@@ -14,6 +15,8 @@ import { train } from './train';
 export interface TrainerOptions {
   sweep: string;
   pack: number;
+  /** What of its lineages it does; all when absent. */
+  part?: Part;
   workers: number;
   /** By the sweep's template if nothing else is said. */
   engine?: EngineChoice;
@@ -31,20 +34,29 @@ function recordedText({ trial: { hiddenWidths, seed, recipe, remainingWeights },
 }
 
 /** @returns the exit code: 0 when every trial of the pack is recorded, 1 when some failed, 130 or 143 when it was asked to end */
-export async function trainer({ sweep: file, pack, workers, engine: wanted, nats }: TrainerOptions): Promise<number> {
+export async function trainer({
+  sweep: file,
+  pack,
+  part,
+  workers,
+  engine: wanted,
+  nats,
+}: TrainerOptions): Promise<number> {
   const logger = log('trainer');
   const definition = loadSweep(file);
   const { sweep, shape } = definition;
-  const lineages = packOf(sweep.spec, shape, pack);
-  const { packs } = gridSize(sweep.spec, shape);
+  const lineages = packOf(sweep.spec, shape, pack, part);
   if (lineages.length === 0)
-    throw new UsageError(`--pack: ${pack} is not a pack of ${sweep.metadata.name}; give 0 to ${packs - 1}`);
+    throw new UsageError(
+      `--pack: ${pack} is not a pack of ${sweep.metadata.name}; give 0 to ${packCount(sweep.spec, shape, part) - 1}`,
+    );
   const say = (line: string) => logger.info(line);
   // Before NATS: a pod without its GPU has nothing to ask there.
-  const engine = wanted === undefined ? engineOfPod(sweep.spec.template, askTfjs) : chooseEngine(wanted, askTfjs);
+  const template = templateOf(sweep.spec.template, part);
+  const engine = wanted === undefined ? engineOfPod(template, askTfjs) : chooseEngine(wanted, askTfjs);
   if (engine.note !== undefined) logger.info(engine.note);
   const line = await openLine({
-    ...{ nats, definition, pack: `pack-${pack}`, by: 'trainer' },
+    ...{ nats, definition, pack: `${part ?? 'pack'}-${pack}`, by: 'trainer' },
     say: (text) => logger.warn(text),
     acknowledged: (record) => logger.info({ trial: record.id }, recordedText(record)),
   });
@@ -69,6 +81,7 @@ export async function trainer({ sweep: file, pack, workers, engine: wanted, nats
     const trials = lineages.flatMap(({ chains }) => chains.flat().map(({ id }) => id));
     const recorded = await line.ledger.recorded([...new Set(trials)]);
     return train({
+      ...(part === undefined ? {} : { part }),
       ...{ definition, lineages, workers, engine, checkpoints: line.checkpoints, status: { say, show } },
       isRecorded: ({ id }) => recorded.has(id),
       publish: (record) => line.queue.publish(record),
@@ -81,6 +94,7 @@ export async function trainer({ sweep: file, pack, workers, engine: wanted, nats
   };
   const failed = await work().finally(() => line.close());
   if (exitCode !== undefined) return exitCode;
-  say(`pack ${pack}: ${failed === 0 ? 'every trial is recorded' : `${failed} trials failed`}`);
+  const done = part === 'dense' ? 'every dense network is trained' : 'every trial is recorded';
+  say(`${part ?? 'pack'} ${pack}: ${failed === 0 ? done : `${failed} trials failed`}`);
   return failed === 0 ? 0 : 1;
 }

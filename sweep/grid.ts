@@ -1,7 +1,7 @@
 /** The grid: from an accepted sweep to its trials, and to the lineages that carry them out. */
 import { lineageId, trialId } from './ids';
 import { layerNames, layerSizes, networkName, recipeName, remainingFor, weightCount } from './networks';
-import { packSizes } from './packs';
+import { type Part, packSizes } from './packs';
 import type { DatasetShape, RecipeSpec, RetrainingSpec, SweepSpec, TrainingSpec } from './spec';
 import type { Lineage, PruningSpec, Trial } from './trial';
 
@@ -137,19 +137,23 @@ export const trainingsOf = (spec: SweepSpec): TrainingSpec[] => [
 /** How many dense networks there are of each hidden widths. */
 const lineagesOfEach = (spec: SweepSpec): number => spec.seeds.length * trainingsOf(spec).length;
 
-const packsOf = (spec: SweepSpec, shape: DatasetShape): number[] =>
+const packsOf = (spec: SweepSpec, shape: DatasetShape, part?: Part): number[] =>
   packSizes(
     spec,
     spec.hiddenWidths.map((widths) => layerSizes(widths, shape)),
     lineagesOfEach(spec),
+    part,
   );
 
+export const packCount = (spec: SweepSpec, shape: DatasetShape, part?: Part): number =>
+  packsOf(spec, shape, part).length;
+
 /**
- * The lineages of a pack, 0 for the first: so many at a time in the order of the grid. None when there is no such pack. The rest
- * of the grid is not made for it: of a million trials that would take each pod 6 s and 600 MB.
+ * The lineages of a pack of a part, 0 for the first: so many at a time in the order of the grid. None when there is no such
+ * pack. The rest of the grid is not made for it: of a million trials that would take each pod 6 s and 600 MB.
  */
-export function packOf(spec: SweepSpec, shape: DatasetShape, pack: number): Lineage[] {
-  const sizes = packsOf(spec, shape);
+export function packOf(spec: SweepSpec, shape: DatasetShape, pack: number, part?: Part): Lineage[] {
+  const sizes = packsOf(spec, shape, part);
   const size = sizes[pack] ?? 0;
   const before = sizes.slice(0, pack).reduce((sum, one) => sum + one, 0);
   const together = trainingsOf(spec).length;
@@ -161,6 +165,13 @@ export function packOf(spec: SweepSpec, shape: DatasetShape, pack: number): Line
   }
   return lineages.slice(before - first * together, before - first * together + size);
 }
+
+/** The trials of a lineage that a part records. */
+export const trialsOf = ({ sizes, chains }: Lineage, part: Part | undefined): Trial[][] => {
+  if (part !== 'dense') return chains;
+  const total = weightCount(sizes);
+  return chains.map((chain) => chain.filter(({ content }) => content.remainingWeights === total));
+};
 
 /** How large the grid is, without its trials being made. */
 export interface GridSize {
@@ -182,6 +193,6 @@ export function gridSize(spec: SweepSpec, shape: DatasetShape): GridSize {
     networks,
     lineages,
     trials: targets * spec.recipes.length * spec.seeds.length,
-    packs: packsOf(spec, shape).length,
+    packs: packCount(spec, shape),
   };
 }

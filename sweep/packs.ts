@@ -1,6 +1,6 @@
 /** What a pod takes, and how many lineages it works on when the sweep leaves it to us. */
 import { weightCount } from './networks';
-import type { SweepSpec } from './spec';
+import type { PodTemplate, SweepSpec } from './spec';
 
 /**
  * What a trainer takes at most, in MiB, by the weights of its largest network. Measured: 300 for one hidden layer of 50, 327 for
@@ -32,6 +32,17 @@ const GPU = {
   /** Computing is to take so many times as long as beginning operations; more lineages would gain a fifth at most. */
   worthwhile: 4,
 };
+
+/**
+ * What pods do of their lineages where two kinds of pods share them: `dense` trains the dense networks, records them and leaves
+ * them as checkpoints; `pruned` goes on from there.
+ */
+export const PARTS = ['dense', 'pruned'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** What the pods of a part are made of: those that prune have a core, as if the sweep said nothing. */
+export const templateOf = (template: PodTemplate, part: Part | undefined): PodTemplate =>
+  part === 'pruned' ? {} : template;
 
 const GIBIBYTE = 2 ** 30;
 
@@ -84,15 +95,20 @@ export function lineagesTogether(sizes: readonly number[], batchSize: number, te
 }
 
 /**
- * The lineages of each pack, in the order of the grid. `auto` is one on a processor, since a pod has one core and a lineage
- * keeps it busy; with a GPU a pack has lineages of one shape alone, and those of a shape are spread evenly. Parallelism has
+ * The lineages of each pack of a part, in the order of the grid. `auto` is one on a processor, since a pod has one core and a
+ * lineage keeps it busy; with a GPU a pack has lineages of one shape alone, and those of a shape are spread evenly. Parallelism has
  * no say: it may change while pods are at work, and pack i must stay what it was.
  *
  * @param shapes sizes of each network of the grid
  * @param each lineages of each network
  */
-export function packSizes(spec: SweepSpec, shapes: readonly number[][], each: number): number[] {
-  const { lineagesPerPack, template, training } = spec;
+export function packSizes(
+  { lineagesPerPack, training, ...spec }: SweepSpec,
+  shapes: readonly number[][],
+  each: number,
+  part?: Part,
+): number[] {
+  const template = templateOf(spec.template, part);
   if (lineagesPerPack === 'auto' && template.accelerator === 'gpu')
     return shapes.flatMap((sizes) => evenly(each, lineagesTogether(sizes, training.batchSize, template)));
   const most = lineagesPerPack === 'auto' ? 1 : lineagesPerPack;

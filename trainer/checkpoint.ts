@@ -11,6 +11,8 @@ export interface NetworkCheckpoint {
   thresholds: number[];
   /** Seconds that its own training took. */
   seconds: number;
+  /** The engine, of a dense network; absent in what was written before other pods' engines went on from it. */
+  trainedBy?: string;
 }
 
 /** A network within a step: so many epochs of a phase (see `recovery.ts`) are done. */

@@ -5,7 +5,9 @@
  */
 import { hostname } from 'node:os';
 import type { Bus, CheckpointName, LineageCheckpoints } from '../bus/bus';
+import { trialsOf } from '../sweep/grid';
 import { layerIndex, networkName, recipeName, weightCount } from '../sweep/networks';
+import type { Part } from '../sweep/packs';
 import { RECORD_VERSION } from '../sweep/record';
 import type { Lineage, Trial } from '../sweep/trial';
 import {
@@ -35,6 +37,8 @@ export interface LineageContext {
   keepNetwork?: (trial: Trial, parameters: Parameters) => void;
   /** Told of trials that can have no record, since their network diverged. */
   failed(trials: Trial[], reason: string): void;
+  /** What of the lineage is done here; all when absent. */
+  part?: Part;
   worker: number;
   versions: Record<string, string>;
   /** What a kill costs at most, beside the epoch at work. */
@@ -48,10 +52,10 @@ export class Stopped extends Error {
   override readonly name = 'Stopped';
 }
 
-/** Trains, prunes and records what is missing of a lineage, and forgets its checkpoints when all is done. */
+/** Trains, prunes and records what is missing of a lineage; its checkpoints are forgotten when none goes on from them. */
 export async function trainLineage(lineage: Lineage, context: LineageContext): Promise<void> {
-  await new LineageRun(lineage, context).run();
-  context.checkpoints.clear();
+  const isOver = await new LineageRun(lineage, context).run();
+  if (isOver) context.checkpoints.clear();
 }
 
 class LineageRun {
@@ -62,6 +66,7 @@ class LineageRun {
   /** The step that was at work when the lineage was last stopped. */
   private interrupted: FitCheckpoint | undefined;
   private denseMeasured: Measured | undefined;
+  private denseBy: string | undefined;
 
   constructor(
     private readonly lineage: Lineage,
@@ -72,22 +77,26 @@ class LineageRun {
     this.interrupted = this.load('fit', decodeFit);
   }
 
-  async run(): Promise<void> {
-    const { chains } = this.lineage;
-    const missing = chains.flat().filter((trial) => !this.context.isDone(trial));
-    if (missing.length === 0) return;
+  /** @returns whether there is nothing left to do, here or elsewhere */
+  async run(): Promise<boolean> {
+    const { isDone, part } = this.context;
+    const missing = this.lineage.chains.flat().filter((trial) => !isDone(trial));
+    if (missing.length === 0) return true;
     let dense: NetworkCheckpoint;
     try {
       dense = await this.denseNetwork();
     } catch (error) {
       this.fail(missing, error);
-      return;
+      return true;
     }
+    const chains = trialsOf(this.lineage, part);
     const begun = this.load('pruned', decodeNetwork);
     const isBegun = (chain: Trial[]) => chain.some(({ id }) => id === begun?.step || id === this.interrupted?.step);
     // First the chain that was at work: the next one's checkpoints replace its.
     for (const chain of [...chains.filter(isBegun), ...chains.filter((other) => !isBegun(other))])
       await this.walk(chain, dense, begun);
+    const here = new Set(chains.flat());
+    return missing.every((trial) => here.has(trial));
   }
 
   /** The trials of one recipe, by falling count. */
@@ -114,12 +123,14 @@ class LineageRun {
 
   private async denseNetwork(): Promise<NetworkCheckpoint> {
     const known = this.load('dense', decodeNetwork);
+    this.denseBy = known === undefined ? this.engine : known.trainedBy;
     if (known !== undefined) return known;
     const { sizes, content } = this.lineage;
     const at = { step: 'dense', phase: 0, thresholds: sizes.slice(1).map(() => 0), masks: fullMasks(sizes) };
     const phase = { epochs: content.training.epochs, free: true };
     const { parameters, seconds } = await this.fit(at, initialise(sizes, content.seed), phase, 1, 0);
-    const network = { step: at.step, masks: at.masks, thresholds: at.thresholds, parameters, seconds };
+    const { masks, thresholds } = at;
+    const network = { ...{ step: at.step, masks, thresholds, parameters, seconds }, trainedBy: this.engine };
     this.context.checkpoints.put('dense', encodeNetwork(network));
     return network;
   }
@@ -212,6 +223,7 @@ class LineageRun {
     else measured = await measureIt();
     const evaluationSeconds = (performance.now() - began) / 1000;
     keepNetwork?.(trial, network.parameters);
+    const isFromElsewhere = this.denseBy !== undefined && this.denseBy !== this.engine;
     await bus.publish({
       version: RECORD_VERSION,
       id: trial.id,
@@ -219,8 +231,17 @@ class LineageRun {
       engine: engine.name,
       ...measured,
       thresholdByLayer: network.thresholds,
-      cost: { trainingSeconds: network.seconds, evaluationSeconds, worker, host: hostname(), versions },
+      cost: {
+        ...{ trainingSeconds: network.seconds, evaluationSeconds, worker, host: hostname() },
+        versions: isFromElsewhere ? { ...versions, denseEngine: this.denseBy! } : versions,
+      },
     });
+  }
+
+  /** `tfjs 4.22.0`; wasm is of prunesweep's version. */
+  private get engine(): string {
+    const { engine, versions } = this.context;
+    return [engine.name, versions[engine.name] ?? []].flat().join(' ');
   }
 
   private load<T>(name: CheckpointName, decode: (bytes: Uint8Array, sizes: readonly number[]) => T): T | undefined {

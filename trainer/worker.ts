@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { writeFileDurably } from '../bus/files';
 import { type Assignment, type FromWorker, PortBus, PortCheckpoints, type ToWorker } from '../bus/messages';
+import type { Part } from '../sweep/packs';
 import type { Trial } from '../sweep/trial';
 import type { SharedImages } from './data/images';
 import type { Engine } from './engine/engine';
@@ -15,6 +16,8 @@ export interface WorkerData {
   images: SharedImages;
   /** TensorFlow for Node, and how many lineages train together; absent for the wasm engine. */
   tfjs?: { path: string; together: number };
+  /** What of its lineages is done here; all when absent. */
+  part?: Part;
   /** Folder for the networks of all trials; absent when they are not kept. */
   networks?: string;
   versions: Record<string, string>;
@@ -46,11 +49,12 @@ function seatsOf({ images, tfjs }: WorkerData): Seat[] {
 async function work(
   { lineage, done, checkpoints }: Assignment,
   engine: Engine,
-  { worker, images, networks, versions, stopping }: WorkerData,
+  { worker, images, part, networks, versions, stopping }: WorkerData,
 ): Promise<void> {
   const isDone = new Set(done);
   await trainLineage(lineage, {
     ...{ engine, bus, worker, versions },
+    ...(part === undefined ? {} : { part }),
     secondsBetweenCheckpoints: SECONDS_BETWEEN_CHECKPOINTS,
     checkpoints: new PortCheckpoints(port, lineage.id, checkpoints),
     images: {

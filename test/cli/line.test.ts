@@ -5,10 +5,15 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { connectNats } from '../../bus/nats/connect';
+import { NatsLedger } from '../../bus/nats/ledger';
 import { RECORDS } from '../../bus/nats/subjects';
+import { loadSweep } from '../../cli/sweepfile';
+import { gridPoints } from '../../sweep/grid';
 import { temporaryFolder, writeIdxFolder } from '../idxfiles';
 import { hasNats, NatsServer, natsProgram, whyNoNats } from '../servers/nats';
 import { NatsServer as Server } from '../servers/natsserver';
+import { hasTfjs } from '../servers/tfjs';
 import { type Outcome, prunesweep, resultHash, start, until, writeSweep } from './prunesweep';
 
 const SPEC = {
@@ -91,6 +96,42 @@ describe.runIf(hasNats)(`a sweep over NATS${whyNoNats}`, () => {
     expect(parquet.equals(readFileSync(join(folder, 'alone', 'trials.parquet')))).toBe(true);
     process.kill('SIGTERM');
     expect((await outcome).code).toBe(0);
+  });
+
+  it('is trained dense by some and pruned by others, each trial once, and says who did what', async () => {
+    const folder = temporaryFolder();
+    const sweep = smallSweep(folder, { template: { accelerator: 'gpu' }, pruneRatios: [0, 0.9, 0.98] });
+    const nats = await server();
+    const { api } = await aggregator(nats.url, folder);
+    const part = (name: string, pack: number, ...more: string[]) =>
+      prunesweep('trainer', '--nats', nats.url, '--sweep', sweep, '--part', name, '--pack', String(pack), ...more);
+    const dense = await part('dense', 0, '--engine', hasTfjs ? 'tfjs' : 'wasm');
+    expect(dense.code, dense.stderr).toBe(0);
+    expect(dense.stderr).toContain('dense 0: every dense network is trained');
+    // A GPU's pack has both lineages, a core's has one.
+    const trials = async () => (await json(api))?.trials;
+    await expect.poll(trials, { timeout: 20_000 }).toMatchObject({ total: 6, recorded: 2 });
+    const pruned = await Promise.all([part('pruned', 0), part('pruned', 1)]);
+    for (const { code, stderr } of pruned) {
+      expect(code, stderr).toBe(0);
+      expect(stderr).toContain('3 trials, 1 recorded, 1 of 1 lineages to work on');
+      expect(stderr).not.toContain('recorded 40-20 seed 1 · magnitude/global/masked/iterative 8820');
+    }
+    expect((await part('pruned', 2)).stderr).toContain('--pack: 2 is not a pack of test; give 0 to 1');
+    await untilComplete(api);
+    const link = await connectNats({ url: nats.url }, 'test', () => {});
+    onTestFinished(() => link.connection.close());
+    const { sweep: accepted, shape } = loadSweep(sweep);
+    const ids = gridPoints(accepted.spec, shape).map(({ trial }) => trial.id);
+    const ledger = await NatsLedger.open(link);
+    expect((await ledger.position(0)).last).toBe(6);
+    const records = [...(await ledger.recorded(ids)).values()];
+    expect(records).toHaveLength(6);
+    for (const { trial, engine, cost } of records) {
+      const isDense = trial.parent === null && trial.retraining === null;
+      expect(engine).toBe(isDense && hasTfjs ? 'tfjs' : 'wasm');
+      expect(cost.versions.denseEngine).toEqual(isDense || !hasTfjs ? undefined : expect.stringMatching(/^tfjs \d/));
+    }
   });
 
   it('is run by local workers through NATS, and knows what others have recorded', async () => {

@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest';
 import type { CheckpointName, LineageCheckpoints, Progress } from '../../bus/bus';
 import { decodeCounts } from '../../sweep/counts';
 import { gridPoints, lineagesOf } from '../../sweep/grid';
+import type { Part } from '../../sweep/packs';
 import type { TrialRecord } from '../../sweep/record';
 import type { Lineage } from '../../sweep/trial';
+import type { Engine } from '../../trainer/engine/engine';
+import { TfjsEngine } from '../../trainer/engine/tfjs';
 import { WasmEngine } from '../../trainer/engine/wasm';
 import { type LineageContext, Stopped, trainLineage } from '../../trainer/lineage';
 import { countSurvivors, type Parameters, survivors } from '../../trainer/network';
 import { sweepOf } from '../fixtures';
+import { hasTfjs, tfjsBinding, whyNoTfjs } from '../servers/tfjs';
 import { randomImages } from './engine/reference';
 
 const shape = { inputs: 60, classes: 4, trainImages: 500, testImages: 200, identity: 'sha256:00' };
@@ -27,6 +31,7 @@ const smaller = {
 };
 const { spec } = sweepOf({ ...smaller, recipes }, shape);
 const [lineage] = lineagesOf(spec, shape);
+const TOTAL = 60 * 17 + 17 * 9 + 9 * 4;
 
 class MemoryCheckpoints implements LineageCheckpoints {
   readonly files = new Map<CheckpointName, Uint8Array>();
@@ -53,6 +58,9 @@ async function run(
     networks?: Map<string, Parameters>;
     lineage?: Lineage;
     news?: Progress[];
+    part?: Part;
+    engine?: Engine;
+    versions?: Record<string, string>;
   } = {},
 ) {
   const news = options.news ?? [];
@@ -60,7 +68,7 @@ async function run(
     if (options.kill?.()) throw new Killed();
   };
   const context: LineageContext = {
-    engine: new WasmEngine(shared),
+    engine: options.engine ?? new WasmEngine(shared),
     bus: {
       publish: async (record) => {
         mayDie();
@@ -80,7 +88,8 @@ async function run(
       throw new Error(reason);
     },
     worker: 1,
-    versions: {},
+    versions: options.versions ?? {},
+    ...(options.part === undefined ? {} : { part: options.part }),
     secondsBetweenCheckpoints: options.secondsBetweenCheckpoints ?? 0,
     ...(options.isStopping === undefined ? {} : { isStopping: options.isStopping }),
   };
@@ -136,7 +145,7 @@ describe('a lineage', () => {
   it('measures the one dense network for every recipe', async () => {
     const records = new Map<string, TrialRecord>();
     await run(records, new MemoryCheckpoints());
-    const dense = [...records.values()].filter(({ trial }) => trial.remainingWeights === 60 * 17 + 17 * 9 + 9 * 4);
+    const dense = [...records.values()].filter(({ trial }) => trial.remainingWeights === TOTAL);
     expect(dense).toHaveLength(5);
     expect(new Set(dense.map(({ test }) => test.loss)).size).toBe(1);
     expect(dense[0]!.thresholdByLayer).toEqual([0, 0, 0]);
@@ -219,9 +228,77 @@ describe('a lineage', () => {
     expect(measured(records)).toEqual(measured(undisturbed));
   });
 
+  it('in two parts leaves its dense network between them, and ends in the same records', async () => {
+    const undisturbed = new Map<string, TrialRecord>();
+    const whole = await run(undisturbed, new MemoryCheckpoints());
+    const [records, checkpoints] = [new Map<string, TrialRecord>(), new MemoryCheckpoints()];
+    const dense = await run(records, checkpoints, { part: 'dense' });
+    expect(dense.map(({ step }) => step)).toEqual(['dense', 'dense', 'dense']);
+    expect([...records.values()].map(({ trial }) => trial.remainingWeights)).toEqual(Array(5).fill(TOTAL));
+    expect(checkpoints.get('dense')).toBeDefined();
+    expect(await run(records, checkpoints, { part: 'dense' })).toEqual([]);
+    expect(checkpoints.get('dense')).toBeDefined();
+    const pruned = await run(records, checkpoints, { part: 'pruned' });
+    expect(dense.length + pruned.length).toBe(whole.length);
+    expect(measured(records)).toEqual(measured(undisturbed));
+    expect(checkpoints.files.size).toBe(0);
+    expect([...records.values()].filter(({ cost }) => 'denseEngine' in cost.versions)).toEqual([]);
+  });
+
+  it('of which nothing is pruned leaves no checkpoint to those who prune', async () => {
+    const { spec } = sweepOf({ ...smaller, pruneRatios: [0] }, shape);
+    const [records, checkpoints] = [new Map<string, TrialRecord>(), new MemoryCheckpoints()];
+    await run(records, checkpoints, { part: 'dense', lineage: lineagesOf(spec, shape)[0]! });
+    expect([records.size, checkpoints.files.size]).toEqual([1, 0]);
+  });
+
+  it('whose dense network was lost between its parts has it trained again, and recorded once', async () => {
+    const undisturbed = new Map<string, TrialRecord>();
+    await run(undisturbed, new MemoryCheckpoints());
+    const records = new Map<string, TrialRecord>();
+    await run(records, new MemoryCheckpoints(), { part: 'dense' });
+    await run(records, new MemoryCheckpoints(), { part: 'pruned' });
+    expect(measured(records)).toEqual(measured(undisturbed));
+  });
+
   it('trains nothing when every record is there', async () => {
     const records = new Map<string, TrialRecord>();
     await run(records, new MemoryCheckpoints());
     expect(await run(records, new MemoryCheckpoints())).toEqual([]);
+  });
+});
+
+describe.runIf(hasTfjs)(`a lineage of two engines${whyNoTfjs}`, () => {
+  it('is pruned by wasm from what tfjs trained, to the last bit of it, and its records say who did what', async () => {
+    const [records, checkpoints, networks] = [
+      new Map<string, TrialRecord>(),
+      new MemoryCheckpoints(),
+      new Map<string, Parameters>(),
+    ];
+    const tfjs = { engine: new TfjsEngine(shared, tfjsBinding()), versions: { tfjs: '4.22.0' } };
+    // Killed after its first epoch: what TensorFlow goes on from is a checkpoint as well.
+    let epochs = 0;
+    await expect(run(records, checkpoints, { ...tfjs, part: 'dense', kill: () => ++epochs > 1 })).rejects.toThrow(
+      Killed,
+    );
+    const dense = await run(records, checkpoints, { ...tfjs, part: 'dense', networks });
+    expect(dense.map(({ epoch }) => epoch)).toEqual([2, 3]);
+    await run(records, checkpoints, { part: 'pruned', networks });
+    const engines = [...records.values()].map(
+      ({ engine, trial, cost }) =>
+        `${trial.remainingWeights === TOTAL ? 'dense' : 'pruned'} ${engine} ${JSON.stringify(cost.versions)}`,
+    );
+    expect(new Set(engines)).toEqual(
+      new Set(['dense tfjs {"tfjs":"4.22.0"}', 'pruned wasm {"denseEngine":"tfjs 4.22.0"}']),
+    );
+    expect(records.size).toBe(20);
+    const of = (recovery: string, remaining: number) =>
+      [...records.values()].find(
+        ({ trial }) => trial.recipe.recovery === recovery && trial.remainingWeights === remaining,
+      )!;
+    const [from, left] = [networks.get(of('none', TOTAL).id)!, networks.get(of('none', Math.round(TOTAL / 2)).id)!];
+    for (const [l, weights] of left.weights.entries())
+      for (const [i, weight] of weights.entries()) if (weight !== 0) expect(weight).toBe(from.weights[l]![i]);
+    expect(of('masked', Math.round(TOTAL / 2)).test.loss).toBeLessThan(1.1 * of('none', TOTAL).test.loss);
   });
 });
