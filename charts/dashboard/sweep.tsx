@@ -2,15 +2,16 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { CellDrawer } from './cell';
 import { Compare } from './compare';
-import { Curve } from './curve';
+import { Linked } from './linked';
 import { type Sweep, useSweep } from './live';
 import { Several } from './several';
 import type { LiveCell, Work } from './shown';
 import { saved } from './source';
-import { Table } from './table';
 import { save } from './takeaway';
 import type { useView } from './view';
 import { completeness, duration, meanText, STATES } from './wording';
+
+const NONE: readonly number[] = [];
 
 /** The losses of a step as a line, the last in words beside it. */
 function Losses({ values }: { values: readonly number[] }) {
@@ -232,14 +233,14 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
       {isWaiting && <p role="status">The cells of these seeds have not come yet; below are the ones before.</p>}
       {axes !== undefined && (
         <div class={`both${isWaiting ? ' waiting' : ''}`} aria-busy={isWaiting}>
-          <Table
+          <Linked
             axes={axes}
             cells={shown}
-            atWork={status?.cellsAtWork ?? []}
+            atWork={status?.cellsAtWork ?? NONE}
+            published={published}
             open={view.cell}
             choose={({ at }) => change({ cell: at })}
           />
-          <Curve cells={shown} published={published} />
         </div>
       )}
       {view.with !== undefined && <Compare key={view.with} name={name} other={view.with} />}

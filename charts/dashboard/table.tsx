@@ -1,6 +1,7 @@
 /** The comparison table: networks and recipes against remaining weights. Rows out of sight are not in the page. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { LEGEND, shadeOf } from './colour';
+import type { Marked } from './linked';
 import type { Axes, LiveCell } from './shown';
 import { cellLabel, meanText, SIGNS, stateOf } from './wording';
 
@@ -61,12 +62,13 @@ const Legend = () => (
   </ul>
 );
 
-function CellView({ cell, isAtWork, isOpen }: { cell: LiveCell; isAtWork: boolean; isOpen: boolean }) {
+function CellView(props: { cell: LiveCell; isAtWork: boolean; isOpen: boolean; isMarked: boolean }) {
+  const { cell, isAtWork, isOpen, isMarked } = props;
   const state = stateOf(cell, isAtWork);
   const label = cellLabel(cell, state);
   return (
     <span
-      class={`cell ${state}${isOpen ? ' open' : ''}`}
+      class={`cell ${state}${isOpen ? ' open' : ''}${isMarked ? ' marked' : ''}`}
       {...(cell.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
       title={label}
     >
@@ -84,9 +86,12 @@ export function Table(props: {
   cells: readonly LiveCell[];
   atWork: readonly number[];
   open: number | undefined;
+  marked: Marked | undefined;
+  /** Told what is pointed at, or has the focus. */
+  mark(cell: LiveCell | undefined): void;
   choose(cell: LiveCell): void;
 }) {
-  const { axes, cells, open, choose } = props;
+  const { axes, cells, open, marked, mark, choose } = props;
   const columns = useMemo(() => columnsOf(axes), [axes]);
   const rows = useMemo(() => rowsOf(cells, columns, axes), [cells, columns, axes]);
   const atWork = useMemo(() => new Set(props.atWork), [props.atWork]);
@@ -118,6 +123,43 @@ export function Table(props: {
   const at = useRef<[number, number]>([0, 0]);
   at.current = [tabRow, column];
 
+  const showRow = (row: number) => {
+    const view = box.current!;
+    const [above, below] = [row * ROW, (row + 2) * ROW - view.clientHeight];
+    if (view.scrollTop > above) view.scrollTop = above;
+    if (view.scrollTop < below) view.scrollTop = below;
+    look();
+  };
+  /** A place in the table; nothing for a cell that is not in it. */
+  const placeOf = (at: number | undefined): [number, number] | undefined => {
+    if (at === undefined) return undefined;
+    for (const [row, { cells: own }] of rows.entries()) {
+      const column = own.findIndex((cell) => cell?.at === at);
+      if (column >= 0) return [row, column];
+    }
+    return undefined;
+  };
+  // What is pointed at in the curve is brought into sight, within the table alone: the page stays where it is.
+  const pointedAt = marked?.from === 'curve' ? marked.at : undefined;
+  useEffect(() => {
+    const place = placeOf(pointedAt);
+    if (place !== undefined) showRow(place[0]);
+  }, [pointedAt]);
+  useEffect(() => {
+    const [view, cell] = [box.current!, box.current!.querySelector<HTMLElement>('td:has(.marked)')];
+    if (pointedAt === undefined || cell === null) return;
+    const name = (cell.parentElement!.firstElementChild as HTMLElement).offsetWidth;
+    const [left, right] = [cell.offsetLeft - name, cell.offsetLeft + cell.offsetWidth - view.clientWidth];
+    if (view.scrollLeft > left) view.scrollLeft = left;
+    if (view.scrollLeft < right) view.scrollLeft = right;
+  }, [pointedAt, first]);
+  // Where the keyboard goes on when the open cell is closed.
+  useEffect(() => {
+    const place = placeOf(open);
+    if (place !== undefined) setActive(place);
+  }, [open]);
+
+  const focused = useRef<LiveCell | undefined>(undefined);
   const move = (event: KeyboardEvent) => {
     const [row, column] = at.current;
     const page = Math.max(1, Math.floor(seen.height / ROW) - 2);
@@ -134,11 +176,7 @@ export function Table(props: {
     if (step === undefined) return;
     event.preventDefault();
     const next = Math.max(0, Math.min(rows.length - 1, row + step[0]));
-    const view = box.current!;
-    const [above, below] = [next * ROW, (next + 2) * ROW - view.clientHeight];
-    if (view.scrollTop > above) view.scrollTop = above;
-    if (view.scrollTop < below) view.scrollTop = below;
-    look();
+    showRow(next);
     isMoved.current = true;
     at.current = [next, Math.max(0, Math.min(columns.length - 1, column + step[1]))];
     setActive(at.current);
@@ -172,13 +210,28 @@ export function Table(props: {
                     role="gridcell"
                     key={at}
                     tabIndex={first + index === tabRow && at === column ? 0 : -1}
-                    onFocus={() => setActive([first + index, at])}
+                    onFocus={() => {
+                      setActive([first + index, at]);
+                      focused.current = cell;
+                      mark(cell);
+                    }}
+                    onBlur={() => {
+                      focused.current = undefined;
+                      mark(undefined);
+                    }}
+                    onPointerEnter={() => mark(cell)}
+                    onPointerLeave={() => mark(focused.current)}
                     onClick={() => cell !== undefined && choose(cell)}
                   >
                     {cell === undefined ? (
                       <span class="unseen">no such cell</span>
                     ) : (
-                      <CellView cell={cell} isAtWork={atWork.has(cell.at)} isOpen={cell.at === open} />
+                      <CellView
+                        cell={cell}
+                        isAtWork={atWork.has(cell.at)}
+                        isOpen={cell.at === open}
+                        isMarked={cell.at === marked?.at}
+                      />
                     )}
                   </td>
                 ))}

@@ -289,15 +289,25 @@ export function plusMinus({ mean, high }: { mean: number; high?: number | undefi
   return `${mean.toFixed(digits)}${interval}`;
 }
 
+/** What parts of a picture are called, for a page that finds them again. */
+export interface PartNames<Row> {
+  line(row: Row): string;
+  point(row: Row): string;
+}
+
 /** A line a name with its band and dots, from rows with `low` and `high` columns. */
 export const bandedLines = <Row extends object>(
   rows: readonly Row[],
   { x, y, low, high, by }: Record<'x' | 'y' | 'low' | 'high' | 'by', keyof Row & string>,
-): Plot.Markish[] => [
-  Plot.areaY(rows as Row[], { x, y1: low, y2: high, fill: by, fillOpacity: 0.18 }),
-  Plot.line(rows as Row[], { x, y, stroke: by, strokeWidth: 1.4 }),
-  Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2 }),
-];
+  names?: PartNames<NoInfer<Row>>,
+): Plot.Markish[] => {
+  const named = (part: keyof PartNames<Row>) => (names === undefined ? {} : { ariaLabel: names[part] });
+  return [
+    Plot.areaY(rows as Row[], { x, y1: low, y2: high, fill: by, fillOpacity: 0.18, ...named('line') }),
+    Plot.line(rows as Row[], { x, y, stroke: by, strokeWidth: 1.4, ...named('line') }),
+    Plot.dot(rows as Row[], { x, y, stroke: by, symbol: by, fill: 'white', r: 2, ...named('point') }),
+  ];
+};
 
 /** Points with their intervals. @param dx pixels to the right, for what stands beside another at the same place */
 export const intervals = <Row extends object>(

@@ -28,6 +28,7 @@ import {
   logAxis,
   plot,
   short,
+  whole,
 } from './style';
 
 export interface TradeoffRow {
@@ -108,6 +109,15 @@ function chosenRows(study: Study): Row[] {
   });
 }
 
+type LinePlace = Pick<TradeoffRow, 'network' | 'recipe'>;
+
+/** What a line and its band are called in the drawing. */
+export const lineName = ({ network, recipe }: LinePlace): string => `${network}, ${recipe}`;
+
+/** What a point is called in the drawing. */
+export const pointName = (point: LinePlace & Pick<TradeoffRow, 'remaining_weights'>): string =>
+  `${lineName(point)}, ${whole(point.remaining_weights)} weights left`;
+
 export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas): SVGSVGElement {
   const published = rows.filter(({ recipe }) => recipe === PUBLISHED_RECIPE);
   const measured = rows.filter(({ recipe }) => recipe !== PUBLISHED_RECIPE);
@@ -139,9 +149,11 @@ export function drawTradeoff({ rows, note }: Drawn<TradeoffRow>, canvas: Canvas)
       marks: [
         Plot.gridY({ stroke: '#ddd', strokeOpacity: 1, ticks: [1, 2, 5, 10, 20, 50, 100] }),
         Plot.dot(published, { x: 'remaining_weights', y: 'error_percent', r: 2.4, stroke: GREY }),
-        ...bandedLines(own, {
-          ...{ x: 'remaining_weights', y: 'error_percent', low: 'low_percent', high: 'high_percent', by: 'network' },
-        }),
+        ...bandedLines(
+          own,
+          { x: 'remaining_weights', y: 'error_percent', low: 'low_percent', high: 'high_percent', by: 'network' },
+          { line: lineName, point: pointName },
+        ),
         heading(shown(recipe), width),
         Plot.frame({ stroke: '#999' }),
       ],

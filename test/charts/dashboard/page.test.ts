@@ -188,6 +188,40 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     await Promise.all([page.close(), again.close()]);
   });
 
+  it('links the table and the curve: what is pointed at in one stands out in the other, and a point opens its cell', async () => {
+    const page = await open('/?sweep=test');
+    const picture = page.getByRole('img', { name: /Test error/ });
+    await picture.waitFor();
+    const marked = picture.locator('.part.marked');
+    const markedCell = page.locator('td:has(.marked)');
+    await cellOf(page, 5).hover();
+    // A band, a line and a point.
+    await expect.poll(() => marked.count()).toBe(3);
+    expect(await markedCell.textContent()).toBe(await cellOf(page, 5).textContent());
+    const point = (await marked.last().boundingBox())!;
+    const [x, y] = [point.x + point.width / 2, point.y + point.height / 2];
+    await page.mouse.move(0, 0);
+    await expect.poll(() => marked.count()).toBe(0);
+    await page.mouse.move(x + 3, y);
+    await expect.poll(() => markedCell.count()).toBe(1);
+    expect(await markedCell.textContent()).toBe(await cellOf(page, 5).textContent());
+    const words = await page.getByRole('region', { name: 'Curve' }).textContent();
+    expect(words).toContain(await markedCell.locator('.unseen').textContent());
+    await page.mouse.click(x, y);
+    await page.getByRole('complementary', { name: 'Cell' }).waitFor();
+    expect(page.url()).toContain('cell=5');
+    await page.keyboard.press('Escape');
+    // The keyboard goes on where the point led.
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.textContent))
+      .toBe(await cellOf(page, 5).textContent());
+    await page.mouse.move(0, 0);
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => markedCell.textContent()).toBe(await cellOf(page, 6).textContent());
+    expect(await marked.count()).toBe(3);
+    await page.close();
+  });
+
   it('gives its pictures away as SVG and PNG, and its table as Markdown', async () => {
     const page = await open('/?sweep=test', { permissions: ['clipboard-read', 'clipboard-write'] });
     await page.getByRole('img', { name: /Test error/ }).waitFor();

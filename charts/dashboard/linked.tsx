@@ -1,0 +1,31 @@
+/** The table and the curve, linked: what is pointed at in one stands out in the other. */
+import { useState } from 'preact/hooks';
+import { Curve } from './curve';
+import type { Axes, LiveCell } from './shown';
+import { Table } from './table';
+
+/** The cell that is pointed at, and where. */
+export interface Marked {
+  at: number;
+  from: 'table' | 'curve';
+}
+
+export function Linked(props: {
+  axes: Axes;
+  /** Those that are shown; the places of all. */
+  cells: readonly LiveCell[];
+  atWork: readonly number[];
+  published: boolean;
+  open: number | undefined;
+  choose(cell: LiveCell): void;
+}) {
+  const { axes, cells, atWork, published, open, choose } = props;
+  const [marked, mark] = useState<Marked>();
+  const of = (from: Marked['from']) => (cell: LiveCell | undefined) => mark(cell && { at: cell.at, from });
+  return (
+    <>
+      <Table axes={axes} cells={cells} atWork={atWork} open={open} marked={marked} mark={of('table')} choose={choose} />
+      <Curve cells={cells} published={published} marked={marked?.at ?? open} mark={of('curve')} choose={choose} />
+    </>
+  );
+}
