@@ -187,7 +187,7 @@ withNats(program.command('controller'), 'where sweeps are made known', true)
   .description(
     `Carry out the PruneSweeps of a namespace: what the cluster runs, once or several times.
 
-Turns each PruneSweep into one ConfigMap and one Indexed Job, and keeps its status true. Of several controllers one leads, and another takes over some ten seconds after its death. The cluster is that of the pod, or of KUBECONFIG.`,
+Turns each PruneSweep into one ConfigMap and one Indexed Job (with retrainOn: cpu two of each), and keeps its status true. Of several controllers one leads, and another takes over some ten seconds after its death. The cluster is that of the pod, or of KUBECONFIG.`,
   )
   .action(async (options: Omit<ControllerFlags, 'nats'> & NatsFlags) => {
     const { controller } = require('./cli/controller') as typeof import('./cli/controller');

@@ -1,9 +1,9 @@
 /** `prunesweep plan`: what a sweep would do and take, without doing it. */
 import { cpus } from 'node:os';
-import { type GridSize, gridSize, retrainingOf, trainingOf, trainingsOf } from '../sweep/grid';
+import { type GridSize, gridSize, packCount, retrainingOf, trainingOf, trainingsOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
-import { GPU_POD_MEBIBYTES, GPU_RESOURCE, podMebibytes } from '../sweep/packs';
-import type { SweepDefinition } from '../sweep/spec';
+import { GPU_POD_MEBIBYTES, GPU_RESOURCE, partsOf, podMebibytes, templateOf } from '../sweep/packs';
+import type { DatasetShape, PodTemplate, SweepDefinition, SweepSpec } from '../sweep/spec';
 import { thousands } from '../sweep/wording';
 import { type ClassPlan, classPlan } from '../trainer/podclasses';
 import { measureSpeed } from '../trainer/speed';
@@ -48,7 +48,7 @@ function networkSeconds({ sweep: { spec }, shape }: SweepDefinition, size: GridS
 }
 
 /** Weights. */
-const largestOf = ({ sweep: { spec }, shape }: SweepDefinition): number =>
+const largestOf = ({ spec, shape }: { spec: SweepSpec; shape: DatasetShape }): number =>
   Math.max(...spec.hiddenWidths.map((widths) => weightCount(layerSizes(widths, shape))));
 
 function makePlan(loaded: SweepDefinition): Plan {
@@ -71,7 +71,7 @@ function makePlan(loaded: SweepDefinition): Plan {
     estimatedSeconds: Math.max(total / workers, longest),
     coreSeconds: total,
     longestLineageSeconds: longest,
-    podMebibytes: podMebibytes(largestOf(loaded)),
+    podMebibytes: podMebibytes(largestOf({ spec, shape })),
     ...(spec.template.accelerator === 'gpu' ? { classes: classPlan(loaded, speed) } : {}),
   };
 }
@@ -100,7 +100,7 @@ export function gridText({ sweep, shape }: SweepDefinition): string {
   const trainImages = shape.trainImages - spec.dataset.validation;
   return [
     `${metadata.name}: ${shape.identity}, ${thousands(trainImages)} training and ${thousands(shape.testImages)} test images`,
-    `${counted(plan.networks.length, 'network')}, the largest with ${thousands(largestOf({ sweep, shape }))} weights:`,
+    `${counted(plan.networks.length, 'network')}, the largest with ${thousands(largestOf({ spec, shape }))} weights:`,
     ...lines,
     `${counted(spec.recipes.length, 'recipe')}, ${counted(spec.seeds.length, 'seed')}`,
     `${counted(plan.lineages, 'lineage')} (dense networks), ${counted(plan.trials, 'trial')}, ${counted(plan.packs, 'pack')}`,
@@ -108,16 +108,32 @@ export function gridText({ sweep, shape }: SweepDefinition): string {
   ].join('\n');
 }
 
-/** `up to 8 pods at once, each with a core and 376 MiB of memory`. */
-export function podsText({ sweep, shape }: SweepDefinition): string {
-  const { parallelism, template } = sweep.spec;
-  const pods = Math.min(parallelism, gridSize(sweep.spec, shape).packs);
-  const hasGpu = template.accelerator === 'gpu';
-  const mebibytes = hasGpu ? GPU_POD_MEBIBYTES : podMebibytes(largestOf({ sweep, shape }));
-  const each =
-    template.resources === undefined ? `with a core and ${mebibytes} MiB of memory` : 'as template.resources says';
-  const gpu = hasGpu ? ` and one ${template.gpuResource ?? GPU_RESOURCE}` : '';
-  return `up to ${counted(pods, 'pod')} at once, each ${each}${gpu}`;
+/** `up to 8 pods at once, each with a core and 376 MiB of memory`, and then those of the next part. */
+export function podsText({ sweep: { spec }, shape }: SweepDefinition): string {
+  const parts = partsOf(spec.template);
+  const largest = largestOf({ spec, shape });
+  const texts = parts.map((part) => {
+    const pods = Math.min(spec.parallelism, packCount(spec, shape, part));
+    return `up to ${counted(pods, 'pod')} at once, each ${podText(templateOf(spec.template, part), largest)}`;
+  });
+  return parts.length === 1
+    ? texts[0]!
+    : `${texts.join(',\nthen ')}, from checkpoints of ${(checkpointBytes(spec, shape) / 2 ** 30).toPrecision(2)} GiB in NATS`;
+}
+
+function podText(template: PodTemplate, largest: number): string {
+  const { accelerator, resources, gpuResource = GPU_RESOURCE } = template;
+  const hasGpu = accelerator === 'gpu';
+  const mebibytes = hasGpu ? GPU_POD_MEBIBYTES : podMebibytes(largest);
+  const has = resources === undefined ? `with a core and ${mebibytes} MiB of memory` : 'as template.resources says';
+  return hasGpu ? `${has} and one ${gpuResource}` : has;
+}
+
+/** Of all dense networks: four bytes a weight, and one of its mask. */
+function checkpointBytes(spec: SweepSpec, shape: DatasetShape): number {
+  const { networks, lineages } = gridSize(spec, shape);
+  const weights = networks.reduce((sum, network) => sum + network.weights, 0);
+  return (5 * weights * lineages) / networks.length;
 }
 
 function timeText({ estimatedSeconds, workers, coreSeconds, longestLineageSeconds }: Plan): string {
@@ -145,9 +161,9 @@ function classesText({ gpuPrice, parts, turns, worth }: ClassPlan): string {
   });
   if (turns.length > MOST_NETWORKS) lines.push(`  and ${turns.length - MOST_NETWORKS} more`);
   return [
-    `cheaper, a GPU at the price of ${gpuPrice} cores (template.gpuPrice), by an estimate of the GPU (sweep/packs.ts):`,
+    `what costs less, a GPU at the price of ${gpuPrice} cores (template.gpuPrice) and as fast as sweep/packs.ts reckons:`,
     ...lines,
-    `  all on GPUs costs ${duration(worth.gpu)} of a core, dense training alone on GPUs ${duration(worth.mixed)}, all on cores ${duration(worth.cpu)}`,
+    `  all on GPUs costs ${duration(worth.gpu)} of a core, with template.retrainOn: cpu ${duration(worth.mixed)}, all on cores ${duration(worth.cpu)}`,
     '',
   ].join('\n');
 }

@@ -1,7 +1,7 @@
 /** The grid: from an accepted sweep to its trials, and to the lineages that carry them out. */
 import { lineageId, trialId } from './ids';
 import { layerNames, layerSizes, networkName, recipeName, remainingFor, weightCount } from './networks';
-import { type Part, packSizes } from './packs';
+import { type Part, packSizes, partsOf } from './packs';
 import type { DatasetShape, RecipeSpec, RetrainingSpec, SweepSpec, TrainingSpec } from './spec';
 import type { Lineage, PruningSpec, Trial } from './trial';
 
@@ -178,6 +178,7 @@ export interface GridSize {
   networks: { network: string; weights: number; targets: number[] }[];
   lineages: number;
   trials: number;
+  /** Of all parts. */
   packs: number;
 }
 
@@ -193,6 +194,6 @@ export function gridSize(spec: SweepSpec, shape: DatasetShape): GridSize {
     networks,
     lineages,
     trials: targets * spec.recipes.length * spec.seeds.length,
-    packs: packCount(spec, shape),
+    packs: partsOf(spec.template).reduce((sum, part) => sum + packCount(spec, shape, part), 0),
   };
 }

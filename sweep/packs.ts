@@ -40,6 +40,10 @@ const GPU = {
 export const PARTS = ['dense', 'pruned'] as const;
 export type Part = (typeof PARTS)[number];
 
+/** The parts of a sweep, one after another; undefined stands for all that there is to do, by pods of one kind. */
+export const partsOf = ({ accelerator, retrainOn }: PodTemplate): readonly (Part | undefined)[] =>
+  accelerator === 'gpu' && retrainOn === 'cpu' ? PARTS : [undefined];
+
 /** What the pods of a part are made of: those that prune have a core, as if the sweep said nothing. */
 export const templateOf = (template: PodTemplate, part: Part | undefined): PodTemplate =>
   part === 'pruned' ? {} : template;

@@ -242,6 +242,11 @@ const template: Schema = {
       'gpu pods get a GPU, and train several networks of one shape together with the tfjs engine; cpu pods, the default, one core each, with the wasm engine. A gpu pod that gets no GPU that works fails at once (exit 65), and says why.',
       ['gpu', 'cpu'],
     ),
+    retrainOn: choice(
+      'kind of pods',
+      'With accelerator: gpu, on which pods networks are pruned and retrained. By default on the same gpu pods. cpu: gpu pods train the dense networks alone, and when all are trained cpu pods prune them, from checkpoints that wait in NATS (5 bytes a weight). `plan` says what costs less. resources, nodeSelector and tolerations are those of gpu pods; cpu pods get a core each, on any node.',
+      ['cpu'],
+    ),
     gpuResource: {
       ...{ type: 'string', title: 'name of an extended resource', maxLength: 317 },
       pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$',

@@ -67,6 +67,7 @@ export interface RecipeSpec {
 
 export interface PodTemplate {
   accelerator?: 'gpu' | 'cpu';
+  retrainOn?: 'cpu';
   gpuResource?: string;
   /** GiB. */
   gpuMemory?: number;

@@ -13,7 +13,15 @@ import {
 import { apiClient, CONFLICT, ifCode, NOT_FOUND, ServerClock, sayingOf } from './api';
 import type { Happening, PodEnd } from './decide';
 import { SWEEP_KEY } from './manifests';
-import { eventName, FIELD_MANAGER, FINALIZER, RETRY_ANNOTATION, REVISION_LABEL, SWEEP_LABEL } from './names';
+import {
+  eventName,
+  FIELD_MANAGER,
+  FINALIZER,
+  PART_LABEL,
+  RETRY_ANNOTATION,
+  REVISION_LABEL,
+  SWEEP_LABEL,
+} from './names';
 import { type ConfigMap, GROUP, type Job, KIND, PLURAL, type PruneSweep, type SweepStatus, VERSION } from './resource';
 
 const SWEEPS = { group: GROUP, version: VERSION, plural: PLURAL };
@@ -135,7 +143,8 @@ export class Cluster {
       const what =
         ended === undefined ? (status?.reason ?? 'no container ran') : `${ended.reason}, exit ${ended.exitCode}`;
       const mend = ended?.reason === OUT_OF_MEMORY ? '; raise spec.template.resources.limits.memory' : '';
-      return { pack, reason: `${what}${mend}` };
+      const part = pod?.labels?.[PART_LABEL];
+      return { pack: `${part ?? 'pack'} ${pack}`, reason: `${what}${mend}` };
     });
   }
 

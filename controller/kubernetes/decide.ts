@@ -1,6 +1,6 @@
 /** Every rule of the controller: from what is seen of a sweep to what is done about it and what its status says. Pure. */
-import { FINALIZER, objectName, REVISION_LABEL } from './names';
-import type { Plan, Refusal } from './plan';
+import { FINALIZER, REVISION_LABEL } from './names';
+import type { Plan, Refusal, Stage } from './plan';
 import type { Condition, ConditionType, Job, PruneSweep, SweepStatus } from './resource';
 
 /** What the aggregator says of a sweep. */
@@ -22,7 +22,8 @@ export type Word =
 
 /** The end of a pod that failed. */
 export interface PodEnd {
-  pack: number;
+  /** `pack 3`, or `dense 3` of a part. */
+  pack: string;
   reason: string;
 }
 
@@ -42,7 +43,7 @@ export type Action =
   | { kind: 'publish' }
   | { kind: 'withdraw' }
   | { kind: 'hold' | 'release' }
-  | { kind: 'create'; parallelism: number }
+  | { kind: 'create'; stage: Stage; parallelism: number }
   | { kind: 'scale'; job: string; parallelism: number; suspend?: boolean }
   | { kind: 'delete'; job: string };
 
@@ -106,7 +107,10 @@ function refuse(observed: Observed, { problems }: Refusal): Decision {
 
 /** What follows from the observation, and is asked for more than once. */
 interface View {
+  /** The Job of the last stage that was begun. */
   current: Job | undefined;
+  /** The stage to begin now. */
+  next: Stage | undefined;
   older: Job[];
   recorded: number;
   failed: number;
@@ -119,14 +123,18 @@ interface View {
 
 function viewOf({ sweep, jobs, word, now }: Observed, plan: Plan): View {
   const revision = (job: Job) => job.metadata?.labels?.[REVISION_LABEL];
-  const current = jobs.find((job) => revision(job) === plan.revision);
+  const stageJobs = plan.stages.map(({ job }) => jobs.find(({ metadata }) => metadata?.name === job));
+  // Of a stage before it the Job may be gone, a day after its end.
+  const at = stageJobs.findLastIndex((job) => job !== undefined);
+  const current = stageJobs[at];
+  const next = current === undefined || isFinished(current) ? plan.stages[at + 1] : undefined;
   const older = jobs.filter((job) => revision(job) !== plan.revision);
   const known = word.kind === 'known' ? word : undefined;
   const before = isSameGrid(sweep, plan) ? sweep.status : undefined;
   const recorded = known?.recorded ?? before?.trials.recorded ?? 0;
   const missing = plan.trials - recorded;
-  const secondsOver = current !== undefined && isFinished(current) ? (now.getTime() - endOf(current)) / 1000 : 0;
-  const isOver = current !== undefined && isFinished(current);
+  const isOver = current !== undefined && isFinished(current) && next === undefined;
+  const secondsOver = isOver ? (now.getTime() - endOf(current)) / 1000 : 0;
   const isSettled = isOver && known !== undefined && secondsOver >= SECONDS_FOR_LAST_RECORDS;
   // A pack that failed has at least one trial without a record; how many they are is known when all is over. The Job that
   // says so is gone a day later.
@@ -138,7 +146,7 @@ function viewOf({ sweep, jobs, word, now }: Observed, plan: Plan): View {
   const isComplete = isTolerated || (known?.isComplete ?? wasComplete);
   const queued = plan.spec.template.queueName !== undefined;
   return {
-    ...{ current, older, recorded, failed, isComplete },
+    ...{ current, next, older, recorded, failed, isComplete },
     running: current === undefined ? 0 : (known?.running ?? 0),
     isSuspended: plan.spec.suspend || (queued && current?.spec?.suspend === true),
     failure: isComplete ? undefined : failureOf(sweep, plan, current, known?.failed ?? 0, failed, isSettled),
@@ -149,12 +157,13 @@ function viewOf({ sweep, jobs, word, now }: Observed, plan: Plan): View {
 /** @param diverged of the trials that failed those that the ledger says so of: they would fail again, bit for bit */
 function failureOf(
   sweep: PruneSweep,
-  { spec, trials, revision }: Plan,
+  plan: Plan,
   current: Job | undefined,
   diverged: number,
   failed: number,
   isSettled: boolean,
 ): View['failure'] {
+  const { spec, trials } = plan;
   const { name } = sweep.metadata;
   const retry = `kubectl prunesweep retry ${name} tries them again`;
   if (failed > spec.maxFailedTrials) {
@@ -173,12 +182,13 @@ function failureOf(
       message: `the Job ended: ${ended.message ?? ''}; kubectl prunesweep logs ${name} shows its pods, and when the cause is mended ${retry}`,
     };
   const before = current === undefined ? conditionOf(sweep, 'Failed') : undefined;
-  const isSame = sweep.status?.job === objectName(name!, revision);
-  return before?.status === 'True' && isSame ? { reason: before.reason, message: before.message } : undefined;
+  return before?.status === 'True' && isOfPlan(plan, sweep.status?.job)
+    ? { reason: before.reason, message: before.message }
+    : undefined;
 }
 
 function actionsOf({ sweep, stillOfUse, word }: Observed, plan: Plan, view: View): Action[] {
-  const { current, older, isComplete, failure } = view;
+  const { current, next, older, isComplete, failure } = view;
   const { suspend, parallelism, template, recordRetention } = plan.spec;
   const actions: Action[] = [];
   const isHeld = sweep.metadata.finalizers?.includes(FINALIZER) === true;
@@ -196,11 +206,8 @@ function actionsOf({ sweep, stillOfUse, word }: Observed, plan: Plan, view: View
     if (isNeeded && !isFinished(job) && stillOfUse.has(name)) left -= Math.min(left, packsOf([job]).active);
     else actions.push({ kind: 'delete', job: name });
   }
-  if (current === undefined) {
-    if (isNeeded) actions.push({ kind: 'create', parallelism: left });
-    return actions;
-  }
-  if (isFinished(current)) return actions;
+  if (next !== undefined && isNeeded) actions.push({ kind: 'create', stage: next, parallelism: left });
+  if (current === undefined || isFinished(current)) return actions;
   const job = current.metadata!.name!;
   // Kueue starts and stops its Jobs itself; one that must not be started is taken from it.
   if (isQueued && isStopped) return [...actions, { kind: 'delete', job }];
@@ -217,9 +224,9 @@ function actionsOf({ sweep, stillOfUse, word }: Observed, plan: Plan, view: View
 
 function statusOf(observed: Observed, plan: Plan, view: View): SweepStatus {
   const { sweep, jobs, word } = observed;
-  const { name, generation } = sweep.metadata;
+  const { generation } = sweep.metadata;
   const { recorded, failed, running, isComplete, isSuspended, failure, current } = view;
-  const packs = { ...packsOf(jobs), total: plan.packs };
+  const packs = { ...packsOf(jobs), total: plan.stages.reduce((sum, stage) => sum + stage.packs, 0) };
   const known = word.kind === 'known' ? word : undefined;
   const failedTrials = failedTrialsOf(observed);
   const best = known?.best ?? (isSameGrid(sweep, plan) ? sweep.status?.best : undefined);
@@ -238,7 +245,7 @@ function statusOf(observed: Observed, plan: Plan, view: View): SweepStatus {
     ...{ packs, networks: plan.networks },
     ...(best === undefined ? {} : { best }),
     ...(known?.timeLeft === undefined || isComplete ? {} : { timeLeft: known.timeLeft }),
-    job: current?.metadata?.name ?? objectName(name!, plan.revision),
+    job: current?.metadata?.name ?? plan.stages[0]!.job,
     ...(failedTrials.length === 0 ? {} : { failedTrials }),
     conditions: conditionList(observed, plan, view),
   };
@@ -256,7 +263,7 @@ function conditionList(observed: Observed, plan: Plan, view: View): Condition[] 
       ? say('Suspended', 'True', 'Queued', `waits for Kueue to admit it to the queue ${queue}`)
       : say('Suspended', 'False', 'NotSuspended', 'its pods may run');
   return [
-    say('Accepted', 'True', 'Accepted', `${plan.trials} trials in ${plan.packs} packs`),
+    say('Accepted', 'True', 'Accepted', `${plan.trials} trials in ${packsText(plan)} packs`),
     suspended,
     isComplete
       ? recorded === plan.trials
@@ -289,7 +296,7 @@ function metricsCondition(say: ReturnType<typeof conditionsOf>, word: Word, prog
 }
 
 function failedTrialsOf({ word, failedPods }: Observed): { trial: string; reason: string }[] {
-  const pods = failedPods.map(({ pack, reason }) => ({ trial: `pack ${pack}`, reason }));
+  const pods = failedPods.map(({ pack, reason }) => ({ trial: pack, reason }));
   return [...(word.kind === 'known' ? word.failedTrials : []), ...pods].slice(0, MOST_FAILED_TRIALS);
 }
 
@@ -320,8 +327,16 @@ function eventsOf(sweep: PruneSweep, status: SweepStatus): Happening[] {
 const conditionOf = ({ status }: PruneSweep, type: ConditionType): Condition | undefined =>
   status?.conditions?.find((condition) => condition.type === type);
 /** Whether the status speaks of the grid of the plan. */
-const isSameGrid = ({ metadata, status }: PruneSweep, { revision, trials }: Plan): boolean =>
-  status?.job === objectName(metadata.name!, revision) && status.trials.total === trials;
+const isSameGrid = ({ status }: PruneSweep, plan: Plan): boolean =>
+  isOfPlan(plan, status?.job) && status?.trials.total === plan.trials;
+
+/** Whether the plan has a Job of that name, now or in time. */
+export const isOfPlan = ({ stages }: Plan, job: string | undefined): boolean =>
+  stages.some((stage) => stage.job === job);
+
+/** `4`, or `1 dense and 4 pruned`. */
+const packsText = ({ stages }: Plan): string =>
+  stages.map(({ packs, part }) => [packs, part ?? []].flat().join(' ')).join(' and ');
 
 const endingOf = ({ status }: Job) =>
   status?.conditions?.find(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True');

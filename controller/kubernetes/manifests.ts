@@ -1,9 +1,9 @@
-/** The two objects of a sweep, whatever its size: a ConfigMap that says what to do and an Indexed Job that does it. */
+/** The two objects of each stage of a sweep, whatever its size: a ConfigMap that says what to do, and an Indexed Job of it. */
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { sweepYaml } from '../../sweep/accept';
-import { GPU_POD_MEBIBYTES, GPU_RESOURCE, podMebibytes } from '../../sweep/packs';
-import { objectName, QUEUE_LABEL, REVISION_LABEL, SWEEP_LABEL } from './names';
-import type { Plan } from './plan';
+import { GPU_POD_MEBIBYTES, GPU_RESOURCE, podMebibytes, templateOf } from '../../sweep/packs';
+import { PART_LABEL, QUEUE_LABEL, REVISION_LABEL, SWEEP_LABEL } from './names';
+import type { Plan, Stage } from './plan';
 import { type ConfigMap, GROUP, type Job, KIND, type PruneSweep, VERSION } from './resource';
 
 /** What pods are started with that no sweep says. */
@@ -40,23 +40,26 @@ const SECONDS_UNTIL_GONE = 24 * 3600;
 /** sysexits.h: wrong usage, which any other pod would end with too; and data that trying again does not mend. */
 const [USAGE, DATA] = [64, 65];
 
-function metadataOf(sweep: PruneSweep, { revision }: Plan) {
+function metadataOf(sweep: PruneSweep, { revision }: Plan, { job, part }: Stage) {
   const { name, namespace, uid } = sweep.metadata;
   return {
-    ...{ name: objectName(name!, revision), namespace: namespace! },
-    labels: { [SWEEP_LABEL]: name!, [REVISION_LABEL]: revision } as Record<string, string>,
+    ...{ name: job, namespace: namespace! },
+    labels: {
+      ...{ [SWEEP_LABEL]: name!, [REVISION_LABEL]: revision },
+      ...(part === undefined ? {} : { [PART_LABEL]: part }),
+    } as Record<string, string>,
     ownerReferences: [{ apiVersion: `${GROUP}/${VERSION}`, kind: KIND, name: name!, uid: uid!, controller: true }],
   };
 }
 
-export const configMapOf = (sweep: PruneSweep, plan: Plan): ConfigMap => ({
-  ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadataOf(sweep, plan), immutable: true },
+export const configMapOf = (sweep: PruneSweep, plan: Plan, stage: Stage): ConfigMap => ({
+  ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadataOf(sweep, plan, stage), immutable: true },
   data: { [SWEEP_KEY]: sweepYaml(plan.definition.sweep) },
 });
 
 /** @param parallelism pods at once */
-export function jobOf(sweep: PruneSweep, plan: Plan, parallelism: number, settings: PodSettings): Job {
-  const metadata = metadataOf(sweep, plan);
+export function jobOf(sweep: PruneSweep, plan: Plan, stage: Stage, parallelism: number, settings: PodSettings): Job {
+  const metadata = metadataOf(sweep, plan, stage);
   const { labels } = metadata;
   const { queueName } = plan.spec.template;
   const exits = (code: number) => ({ containerName: CONTAINER, operator: 'In', values: [code] });
@@ -64,7 +67,7 @@ export function jobOf(sweep: PruneSweep, plan: Plan, parallelism: number, settin
     ...{ apiVersion: 'batch/v1', kind: 'Job' },
     metadata: queueName === undefined ? metadata : { ...metadata, labels: { ...labels, [QUEUE_LABEL]: queueName } },
     spec: {
-      ...{ completionMode: 'Indexed', completions: plan.packs, parallelism },
+      ...{ completionMode: 'Indexed', completions: stage.packs, parallelism },
       // A queue's Job is started by Kueue.
       suspend: queueName !== undefined,
       // Once more after a crash or when memory ran out.
@@ -78,16 +81,17 @@ export function jobOf(sweep: PruneSweep, plan: Plan, parallelism: number, settin
         ],
       },
       ttlSecondsAfterFinished: SECONDS_UNTIL_GONE,
-      template: { metadata: { labels }, spec: podOf(metadata.name, plan, settings) },
+      template: { metadata: { labels }, spec: podOf(plan, stage, settings) },
     },
   };
 }
 
-function podOf(configMap: string, { spec, largest }: Plan, settings: PodSettings): V1PodSpec {
-  const { resources, accelerator, gpuResource = GPU_RESOURCE } = spec.template;
+function podOf({ spec, largest }: Plan, { job, part }: Stage, settings: PodSettings): V1PodSpec {
+  const template = templateOf(spec.template, part);
+  const { resources, accelerator, gpuResource = GPU_RESOURCE } = template;
   const hasGpu = accelerator === 'gpu';
   const { image = settings.image, ...placement }: GpuPods = hasGpu ? settings.gpuPods : {};
-  const { nodeSelector, tolerations }: GpuPods = { ...placement, ...spec.template };
+  const { nodeSelector, tolerations }: GpuPods = { ...placement, ...template };
   const asked = resources ?? resourcesOf(hasGpu ? GPU_POD_MEBIBYTES : podMebibytes(largest));
   const withGpu = { ...asked, limits: { [gpuResource]: '1', ...asked.limits } };
   return {
@@ -102,6 +106,7 @@ function podOf(configMap: string, { spec, largest }: Plan, settings: PodSettings
         // The pack is JOB_COMPLETION_INDEX, which an Indexed Job sets.
         args: [
           ...['trainer', '--sweep', `${SWEEP_FOLDER}/${SWEEP_KEY}`],
+          ...(part === undefined ? [] : ['--part', part]),
           ...(settings.hasAuthority ? ['--ca', `${NATS_FOLDER}/ca.crt`] : []),
         ],
         env: [{ name: 'NATS_URL', valueFrom: { secretKeyRef: { name: settings.natsSecret, key: 'url' } } }],
@@ -116,7 +121,7 @@ function podOf(configMap: string, { spec, largest }: Plan, settings: PodSettings
       },
     ],
     volumes: [
-      { name: 'sweep', configMap: { name: configMap } },
+      { name: 'sweep', configMap: { name: job } },
       ...(settings.hasAuthority
         ? [{ name: 'nats', secret: { secretName: settings.natsSecret, items: [{ key: 'ca.crt', path: 'ca.crt' }] } }]
         : []),

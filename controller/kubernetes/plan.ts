@@ -3,9 +3,10 @@ import { hash } from 'node:crypto';
 import { acceptSweep, sweepYaml } from '../../sweep/accept';
 import { definitionId } from '../../sweep/definition';
 import { SpecError } from '../../sweep/errors';
-import { gridSize, lineagesOf } from '../../sweep/grid';
+import { gridSize, lineagesOf, packCount } from '../../sweep/grid';
+import { type Part, partsOf } from '../../sweep/packs';
 import type { DatasetShape, PodTemplate, Sweep, SweepDefinition, SweepSpec } from '../../sweep/spec';
-import { RETRY_ANNOTATION } from './names';
+import { objectName, RETRY_ANNOTATION } from './names';
 import { GROUP, KIND, type PruneSweep, VERSION } from './resource';
 
 export interface Plan {
@@ -17,10 +18,18 @@ export interface Plan {
   /** Another whenever pods must be told something else. */
   revision: string;
   trials: number;
-  packs: number;
+  /** One after another: the next begins when the one before has ended. */
+  stages: Stage[];
   networks: number;
   /** Weights of the largest network. */
   largest: number;
+}
+
+/** A Job of the sweep: all of it, or a part. */
+export interface Stage {
+  job: string;
+  part?: Part;
+  packs: number;
 }
 
 /** Why nothing may be started. */
@@ -49,10 +58,14 @@ export function planOf({ metadata, spec }: PruneSweep, shape: DatasetShape): Pla
   // Pods are made of the template, all but the price, which `plan` alone reads.
   const { gpuPrice: _, ...template } = sweep.spec.template;
   const told = [sweepYaml(definition.sweep), template, annotations?.[RETRY_ANNOTATION] ?? ''];
+  const revision = hash('sha256', JSON.stringify(told)).slice(0, 8);
+  const stages = partsOf(template).map((part) => ({
+    ...{ job: objectName(name!, revision, part), packs: packCount(sweep.spec, shape, part) },
+    ...(part === undefined ? {} : { part }),
+  }));
   return {
     ...{ spec: sweep.spec, definition, definitionId: definitionId(definition) },
-    revision: hash('sha256', JSON.stringify(told)).slice(0, 8),
-    ...{ trials: size.trials, packs: size.packs, networks: size.networks.length },
+    ...{ revision, trials: size.trials, stages, networks: size.networks.length },
     largest: Math.max(...size.networks.map(({ weights }) => weights)),
   };
 }
@@ -65,11 +78,12 @@ const neutral = (spec: SweepSpec): SweepSpec => ({
 });
 
 /** What pods are told of their template: which lineages are whose, and whether they may do without a GPU. */
-const toldOf = ({ accelerator, gpuResource, gpuMemory, allowCpu }: PodTemplate): PodTemplate =>
+const toldOf = ({ accelerator, retrainOn, gpuResource, gpuMemory, allowCpu }: PodTemplate): PodTemplate =>
   accelerator !== 'gpu'
     ? {}
     : {
         accelerator,
+        ...(retrainOn === undefined ? {} : { retrainOn }),
         ...(gpuResource === undefined ? {} : { gpuResource }),
         ...(gpuMemory === undefined ? {} : { gpuMemory }),
         ...(allowCpu === undefined ? {} : { allowCpu }),

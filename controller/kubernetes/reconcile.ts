@@ -4,10 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { decodeDefinition } from '../../sweep/definition';
 import type { DatasetShape } from '../../sweep/spec';
 import type { Cluster } from './cluster';
-import { type Action, decide, type Observed } from './decide';
+import { type Action, decide, isOfPlan, type Observed } from './decide';
 import type { LedgerView } from './ledger';
 import { configMapOf, jobOf, type PodSettings } from './manifests';
-import { objectName, REVISION_LABEL } from './names';
+import { REVISION_LABEL } from './names';
 import { type Plan, planOf, type Refusal, sharesLineages } from './plan';
 import type { Job, PruneSweep } from './resource';
 
@@ -44,11 +44,11 @@ async function observe(name: string, { cluster, ledger, shape }: World): Promise
   const plan = planOf(sweep, shape);
   const jobs = cluster.jobsOf(sweep);
   const isCurrent = (job: Job) => !('problems' in plan) && job.metadata?.labels?.[REVISION_LABEL] === plan.revision;
-  const current = jobs.find(isCurrent);
+  const failing = jobs.filter((job) => isCurrent(job) && (job.status?.failed ?? 0) > 0);
   const older = jobs.filter((job) => !isCurrent(job));
   const [stillOfUse, failedPods, word] = await Promise.all([
     'problems' in plan ? new Set<string>() : jobsOfUse(older, plan, cluster),
-    (current?.status?.failed ?? 0) > 0 ? cluster.failedPods(current!) : [],
+    Promise.all(failing.map((job) => cluster.failedPods(job))).then((pods) => pods.flat()),
     'problems' in plan ? ({ kind: 'strange' } as const) : ledger.wordOf(name, plan),
   ]);
   return { ...{ sweep, plan, jobs, stillOfUse, failedPods, word }, now: cluster.clock.now };
@@ -76,14 +76,14 @@ async function act(action: Action, sweep: PruneSweep, plan: Plan | Refusal, worl
     case 'release':
       return cluster.setHold(sweep, action.kind === 'hold');
     case 'create': {
-      const job = jobOf(sweep, plan as Plan, action.parallelism, pods);
-      return cluster.create(sweep, configMapOf(sweep, plan as Plan), job);
+      const job = jobOf(sweep, plan as Plan, action.stage, action.parallelism, pods);
+      return cluster.create(sweep, configMapOf(sweep, plan as Plan, action.stage), job);
     }
     case 'scale': {
       const { job, parallelism, suspend } = action;
       return cluster.scale(job, { parallelism, ...(suspend === undefined ? {} : { suspend }) });
     }
     case 'delete':
-      return cluster.delete(action.job, action.job === objectName(sweep.metadata.name!, (plan as Plan).revision));
+      return cluster.delete(action.job, isOfPlan(plan as Plan, action.job));
   }
 }

@@ -150,6 +150,8 @@ describe.each([
     for (const [index, checkpoint] of CHECKPOINT_NAMES.entries())
       await store.save('a'.repeat(64), checkpoint, bytesOf(300_000, index + 1));
     await store.save('b'.repeat(64), 'fit', bytesOf(10, 9));
+    await store.save('b'.repeat(64), 'pruned', bytesOf(10, 9));
+    await store.save('b'.repeat(64), 'pruned', new Uint8Array());
     await store.save('a'.repeat(64), 'fit', bytesOf(400_000, 7));
     expect(await loaded(store, 'a'.repeat(64))).toEqual(
       new Map([
@@ -160,6 +162,11 @@ describe.each([
     );
     await store.remove('a'.repeat(64));
     expect(await loaded(store, 'a'.repeat(64))).toEqual(new Map());
-    expect(await loaded(store, 'b'.repeat(64))).toEqual(new Map([['fit', bytesOf(10, 9)]]));
+    expect(await loaded(store, 'b'.repeat(64))).toEqual(
+      new Map([
+        ['pruned', new Uint8Array()],
+        ['fit', bytesOf(10, 9)],
+      ]),
+    );
   });
 });

@@ -157,6 +157,10 @@ describe('prunesweep plan', () => {
     ]);
     expect(plan.classes.worth.cpu).toBeCloseTo(plan.coreSeconds, 6);
     expect((await prunesweep('plan', writeSweep(temporaryFolder(), {}))).stdout).not.toContain('GPU');
+    const mixed = { seeds: 9, template: { accelerator: 'gpu', retrainOn: 'cpu' } };
+    expect((await prunesweep('plan', writeSweep(temporaryFolder(), mixed))).stdout).toMatch(
+      /nvidia\.com\/gpu,\nthen up to 8 pods at once, each with a core and 323 MiB of memory, from checkpoints of 0\.011 GiB in NATS\n/,
+    );
   });
 
   it('of data that are wrong names the field, beside all else that is wrong', async () => {

@@ -62,7 +62,8 @@ function tryPod({ spec: { template, volumeClaimTemplates = [] } }: Workload): Pr
 function madeFor(accelerator: string, hasAuthority: boolean): { job: Job; configMap: ConfigMap } {
   const sweep = sweepOf({ template: { accelerator } }, { namespace: NAMESPACE });
   const plan = planOfSweep(sweep);
-  return { job: jobOf(sweep, plan, 2, { ...PODS, hasAuthority }), configMap: configMapOf(sweep, plan) };
+  const [stage] = plan.stages;
+  return { job: jobOf(sweep, plan, stage!, 2, { ...PODS, hasAuthority }), configMap: configMapOf(sweep, plan, stage!) };
 }
 
 beforeAll(async () => {

@@ -311,7 +311,7 @@ describe('a wrong sweep', () => {
     [
       'a short name that resembles none',
       { template: { gpu: 1 } },
-      'spec.template.gpu: unknown field; the fields here are accelerator, gpuResource, gpuMemory, gpuPrice, allowCpu, queueName, resources, nodeSelector and tolerations',
+      'spec.template.gpu: unknown field; the fields here are accelerator, retrainOn, gpuResource, gpuMemory, gpuPrice, allowCpu, queueName, resources, nodeSelector and tolerations',
     ],
     [
       'a field name that moves the cursor',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { gridSize, lineagesOf, packOf } from '../../sweep/grid';
-import { lineagesTogether } from '../../sweep/packs';
+import { gridSize, lineagesOf, packCount, packOf } from '../../sweep/grid';
+import { lineagesTogether, type Part, partsOf } from '../../sweep/packs';
 import { MNIST, sweepOf } from '../fixtures';
 
 const packs = (spec: object) => {
@@ -29,6 +29,18 @@ describe('a pack', () => {
       recipes: [{}, { l2: 0.001 }],
     };
     expect(shown({ ...grid, ...gpu() })).toEqual(['10 of 784-300-100-10', '10 of 784-150-100-10']);
+  });
+
+  it("of networks that others prune is a GPU's while they are trained, and one lineage then", () => {
+    const { spec } = sweepOf({ hiddenWidths: [[5], [4, 3]], seeds: 3, ...gpu({ retrainOn: 'cpu' }) });
+    const of = (part: Part) =>
+      Array.from({ length: packCount(spec, MNIST, part) }, (_, pack) => packOf(spec, MNIST, pack, part));
+    expect(of('dense').map((pack) => pack.length)).toEqual([3, 3]);
+    expect(of('pruned').map((pack) => pack.length)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(of('pruned').flat()).toEqual(of('dense').flat());
+    expect(gridSize(spec, MNIST).packs).toBe(8);
+    // Without GPUs there is nothing to share.
+    expect(partsOf({ retrainOn: 'cpu' })).toEqual([undefined]);
   });
 
   it('of a GPU is as large as its memory allows, and packs of a shape are of one size', () => {

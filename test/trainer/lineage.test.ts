@@ -235,7 +235,10 @@ describe('a lineage', () => {
     const dense = await run(records, checkpoints, { part: 'dense' });
     expect(dense.map(({ step }) => step)).toEqual(['dense', 'dense', 'dense']);
     expect([...records.values()].map(({ trial }) => trial.remainingWeights)).toEqual(Array(5).fill(TOTAL));
-    expect(checkpoints.get('dense')).toBeDefined();
+    expect([...checkpoints.files].map(([name, { length }]) => [name, length > 0])).toEqual([
+      ['fit', false],
+      ['dense', true],
+    ]);
     expect(await run(records, checkpoints, { part: 'dense' })).toEqual([]);
     expect(checkpoints.get('dense')).toBeDefined();
     const pruned = await run(records, checkpoints, { part: 'pruned' });

@@ -8,10 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1Pod, Watch } from '@kubernetes/client-node';
 import { expect, onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
-import { SWEEP_LABEL } from '../../../controller/kubernetes/names';
+import { PART_LABEL, SWEEP_LABEL } from '../../../controller/kubernetes/names';
 import type { Job, PruneSweep, SweepStatus } from '../../../controller/kubernetes/resource';
 import { acceptSweep } from '../../../sweep/accept';
-import { gridPoints, packOf } from '../../../sweep/grid';
+import { gridPoints, packOf, trialsOf } from '../../../sweep/grid';
+import type { Part } from '../../../sweep/packs';
 import { readSweep } from '../../../sweep/read';
 import { type Reader, type Source, startReader, startSource } from '../../aggregator/line';
 import { MNIST, recordOf } from '../../fixtures';
@@ -32,6 +33,7 @@ export interface PodEnd {
 export type Behaviour = (pod: {
   sweep: string;
   pack: number;
+  part?: Part;
   attempt: number;
   job: string;
 }) => Promise<PodEnd | undefined>;
@@ -172,11 +174,15 @@ export class TestCluster {
     });
   }
 
-  /** What a trainer does: publishes the records of its pack's trials. */
-  async train({ sweep, pack, job }: { sweep: string; pack: number; job: string }): Promise<PodEnd> {
+  /** What a trainer does: publishes the records of its pack's trials, those that its part leaves to it. */
+  async train({ sweep, pack, part, job }: { sweep: string; pack: number; part?: Part; job: string }): Promise<PodEnd> {
     const configMap = await this.core.readNamespacedConfigMap({ name: job, namespace: NAMESPACE });
     const { spec } = acceptSweep(readSweep(configMap.data!['sweep.yaml']!).document, MNIST);
-    const mine = new Set(packOf(spec, MNIST, pack).flatMap(({ chains }) => chains.flat().map(({ id }) => id)));
+    const lineages = packOf(spec, MNIST, pack, part);
+    const idsOf = (part?: Part) => lineages.flatMap((lineage) => trialsOf(lineage, part).flat()).map(({ id }) => id);
+    const mine = new Set(idsOf(part));
+    // Those are recorded before anybody prunes.
+    if (part === 'pruned') for (const id of idsOf('dense')) mine.delete(id);
     const points = gridPoints(spec, MNIST).filter(({ trial }) => mine.has(trial.id));
     expect(points.length, `pack ${pack} of ${sweep}`).toBeGreaterThan(0);
     for (const point of points) {
@@ -211,9 +217,11 @@ export class TestCluster {
 
   /** The pod behaves, and ends if it is to end. */
   async finish({ metadata, status }: V1Pod): Promise<void> {
+    const part = metadata!.labels![PART_LABEL];
     const end = await this.behave({
       sweep: metadata!.labels![SWEEP_LABEL]!,
       pack: Number(metadata!.annotations![INDEX]),
+      ...(part === undefined ? {} : { part: part as Part }),
       attempt: Number(metadata!.annotations![FAILURES] ?? 0),
       job: metadata!.ownerReferences![0]!.name,
     });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RETRY_ANNOTATION } from '../../../controller/kubernetes/names';
+import { RETRY_ANNOTATION, SWEEP_LABEL } from '../../../controller/kubernetes/names';
 import type { ConditionType, PruneSweep } from '../../../controller/kubernetes/resource';
 import { type ControlPlane, hasKubernetes, whyNoKubernetes } from '../../servers/kubernetes';
 import { hasNats, whyNoNats } from '../../servers/nats';
@@ -144,6 +144,50 @@ describe.runIf(isHere)(`a PruneSweep${whyNoKubernetes}${whyNoNats}`, () => {
     const status = await cluster.until('Complete');
     expect(status.packs.failed).toBe(0);
   });
+
+  it('for GPUs and cores has its dense networks trained by one Job and pruned by another, through all that stops it', async () => {
+    const cluster = await TestCluster.startOn(plane);
+    const began: string[] = [];
+    let held: string | undefined = 'dense';
+    cluster.behave = async (pod) => {
+      if (pod.part !== held) return cluster.train(pod);
+      began.push(`${pod.part} ${pod.pack}`);
+      return undefined;
+    };
+    const suspend = (isSuspended: boolean) =>
+      cluster.kubectl('patch', 'psw', 'test', '--type=merge', '-p', `{"spec":{"suspend":${isSuspended}}}`);
+    const stopAndGoOn = async (packs: readonly string[], next: string | undefined) => {
+      await expect.poll(() => [...began].sort(), PATIENT).toEqual(packs);
+      await suspend(true);
+      await cluster.until('Suspended');
+      const left = async () => (await cluster.pods()).filter(({ status }) => status?.phase !== 'Succeeded');
+      await expect.poll(async () => (await left()).length, PATIENT).toBe(0);
+      began.length = 0;
+      held = next;
+      await suspend(false);
+    };
+    const first = cluster.startController();
+    await cluster.apply({ ...SPEC, parallelism: 4, template: { accelerator: 'gpu', retrainOn: 'cpu' } });
+    await stopAndGoOn(['dense 0', 'dense 1'], 'pruned');
+    await expect.poll(() => began.length, PATIENT).toBe(4);
+    await expect.poll(async () => (await cluster.sweep()).status?.trials.recorded, PATIENT).toBe(4);
+    expect((await cluster.sweep()).status?.state).toBe('Running');
+    await first.end('SIGKILL');
+    cluster.startController();
+    await stopAndGoOn(['pruned 0', 'pruned 1', 'pruned 2', 'pruned 3'], undefined);
+    const status = await cluster.until('Complete');
+    await expect
+      .poll(async () => (await cluster.sweep()).status?.packs, PATIENT)
+      .toEqual({ total: 6, active: 0, succeeded: 6, failed: 0 });
+    expect(status.trials).toEqual({ total: 12, recorded: 12, failed: 0, running: 0 });
+    expect(cluster.published.size).toBe(12);
+    const names = (await cluster.jobs()).map(({ metadata }) => metadata!.name!);
+    expect(names.map((name) => name.replace(/^test-[0-9a-f]{8}/, ''))).toEqual(['-dense', '-pruned']);
+    const configMaps = await cluster.kubectl('get', 'configmaps', '-l', `${SWEEP_LABEL}=test`, '-o', 'name');
+    expect(configMaps.trim().split('\n')).toEqual(names.map((name) => `configmap/${name}`));
+    await cluster.kubectl('delete', 'psw', 'test', '--timeout=60s');
+    await expect.poll(async () => [...(await cluster.jobs()), ...(await cluster.pods())].length, PATIENT).toBe(0);
+  }, 600_000);
 
   it('that is deleted takes all that it owns with it, and leaves its table unless that is to go too', async () => {
     const cluster = await TestCluster.startOn(plane);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Action, countOfIndexes, decide, type Observed } from '../../../controller/kubernetes/decide';
 import { FINALIZER, RETRY_ANNOTATION } from '../../../controller/kubernetes/names';
-import type { ConditionType, PruneSweep, SweepStatus } from '../../../controller/kubernetes/resource';
+import type { ConditionType, Job, PruneSweep, SweepStatus } from '../../../controller/kubernetes/resource';
 import { ended, jobOfSweep, known, observed, planOfSweep, sweepOf } from './sweeps';
 
 const sweep = sweepOf();
@@ -22,18 +22,31 @@ const wider = sweepOf({ hiddenWidths: [[5], [4, 3], [6]] }, { generation: 2 });
 const other = sweepOf({ hiddenWidths: [[6]] }, { generation: 2 });
 const wide = planOfSweep(wider);
 
+/** What begins a sweep, or its second stage. */
+const create = (of: PruneSweep, parallelism: number, stage = 0): Action => ({
+  ...{ kind: 'create', parallelism, stage: planOfSweep(of).stages[stage]! },
+});
+
+/** Two shapes: two dense packs, and four pruned ones. */
+const mixed = sweepOf({ template: { accelerator: 'gpu', retrainOn: 'cpu' } });
+const dense = (status: Job['status'] = {}, spec: object = {}) => jobOfSweep(mixed, status, spec, 0);
+const pruned = (status: Job['status'] = {}, spec: object = {}) => jobOfSweep(mixed, status, spec, 1);
+const PRUNED = pruned().metadata!.name!;
+const DENSE = dense().metadata!.name!;
+const after = (changed: object) => ({ ...mixed, spec: { ...mixed.spec, ...changed } });
+
 const CASES: [string, Observed, Action[], SweepStatus['state'] | undefined][] = [
-  ['begins a new sweep', observed(sweep), [{ kind: 'create', parallelism: 3 }], 'Waiting'],
+  ['begins a new sweep', observed(sweep), [create(sweep, 3)], 'Waiting'],
   [
     'tells the aggregator of a grid that it does not know',
     observed(sweep, { word: { kind: 'strange' } }),
-    [{ kind: 'publish' }, { kind: 'create', parallelism: 3 }],
+    [{ kind: 'publish' }, create(sweep, 3)],
     'Waiting',
   ],
   [
     'begins although the aggregator is away',
     observed(sweep, { word: { kind: 'away', reason: 'x' } }),
-    [{ kind: 'create', parallelism: 3 }],
+    [create(sweep, 3)],
     'Waiting',
   ],
   ['starts no pod for what is all recorded', observed(sweep, { word: known(12) }), [], 'Complete'],
@@ -110,7 +123,7 @@ const CASES: [string, Observed, Action[], SweepStatus['state'] | undefined][] = 
   [
     'runs what was added in what pods of before leave free',
     observed(wider, { jobs: [jobOfSweep(sweep, { active: 2 })], stillOfUse: new Set([name]) }),
-    [{ kind: 'create', parallelism: 1 }],
+    [create(wider, 1)],
     'Running',
   ],
   [
@@ -125,20 +138,95 @@ const CASES: [string, Observed, Action[], SweepStatus['state'] | undefined][] = 
   [
     'ends pods that work on nothing that is wanted',
     observed(other, { jobs: [job] }),
-    [
-      { kind: 'delete', job: name },
-      { kind: 'create', parallelism: 3 },
-    ],
+    [{ kind: 'delete', job: name }, create(other, 3)],
     'Running',
   ],
   [
     'clears a Job of before away when it has ended',
     observed(wider, { jobs: [jobOfSweep(sweep, ended('Complete', 99))], stillOfUse: new Set([name]) }),
-    [
-      { kind: 'delete', job: name },
-      { kind: 'create', parallelism: 3 },
-    ],
+    [{ kind: 'delete', job: name }, create(wider, 3)],
     'Waiting',
+  ],
+  ['begins with the dense networks where others prune them', observed(mixed), [create(mixed, 3)], 'Waiting'],
+  ['lets dense networks be trained', observed(mixed, { jobs: [dense({ active: 2 })], word: known(1) }), [], 'Running'],
+  [
+    'has them pruned when all are trained',
+    observed(mixed, { jobs: [dense(ended('Complete', 1))], word: known(4) }),
+    [create(mixed, 3, 1)],
+    'Waiting',
+  ],
+  [
+    'prunes once, whether the Job of the dense networks is still there',
+    observed(mixed, { jobs: [dense(ended('Complete', 99)), pruned({ active: 3 })], word: known(4) }),
+    [],
+    'Running',
+  ],
+  ['or gone', observed(mixed, { jobs: [pruned({ active: 3 })], word: known(4) }), [], 'Running'],
+  [
+    'does not take the end of the dense networks for that of the sweep',
+    observed(mixed, { jobs: [dense(ended('Complete', 60))], word: known(4) }),
+    [create(mixed, 3, 1)],
+    'Waiting',
+  ],
+  [
+    'fails when all pruning has ended and trials are missing',
+    observed(mixed, { jobs: [dense(ended('Complete', 90)), pruned(ended('Complete', 60))], word: known(11) }),
+    [],
+    'Failed',
+  ],
+  [
+    'has nothing pruned that is recorded',
+    observed(mixed, { jobs: [dense(ended('Complete', 1))], word: known(12) }),
+    [],
+    'Complete',
+  ],
+  [
+    'has nothing pruned while it is suspended',
+    observed(after({ suspend: true }), { jobs: [dense(ended('Complete', 1))], word: known(4) }),
+    [],
+    'Suspended',
+  ],
+  [
+    'suspends who prunes',
+    observed(after({ suspend: true }), { jobs: [dense(ended('Complete', 9)), pruned({ active: 3 })], word: known(4) }),
+    [{ kind: 'scale', job: PRUNED, parallelism: 3, suspend: true }],
+    'Suspended',
+  ],
+  [
+    'has nothing pruned when too many packs of dense networks failed',
+    observed(mixed, { jobs: [dense({ ...ended('Failed', 1, 'FailedIndexes'), failedIndexes: '1' })], word: known(2) }),
+    [],
+    'Failed',
+  ],
+  [
+    'has cores train what GPUs did not, when so many may fail',
+    observed(after({ maxFailedTrials: 1 }), {
+      jobs: [dense({ ...ended('Failed', 1, 'FailedIndexes'), failedIndexes: '1' })],
+      word: known(2),
+    }),
+    [create(mixed, 3, 1)],
+    'Waiting',
+  ],
+  [
+    'has nothing pruned after a wrong usage',
+    observed(mixed, { jobs: [dense(ended('Failed', 1, 'PodFailurePolicy'))] }),
+    [],
+    'Failed',
+  ],
+  [
+    'ends both Jobs of a grid that is wanted no more',
+    observed(other, { jobs: [dense(ended('Complete', 9)), pruned({ active: 3 })] }),
+    [{ kind: 'delete', job: DENSE }, { kind: 'delete', job: PRUNED }, create(other, 3)],
+    'Running',
+  ],
+  [
+    'begins again with the dense networks of a grid that grew, beside who prunes those of before',
+    observed(after({ hiddenWidths: [[5], [4, 3], [6]] }), {
+      jobs: [dense(ended('Complete', 9)), pruned({ active: 2 })],
+      stillOfUse: new Set([DENSE, PRUNED]),
+    }),
+    [{ kind: 'delete', job: DENSE }, create(after({ hiddenWidths: [[5], [4, 3], [6]] }), 1)],
+    'Running',
   ],
   ['starts nothing of a sweep that means nothing', observed(sweepOf({ pruneRatios: [0.9999999] })), [], 'Rejected'],
   [
@@ -242,6 +330,29 @@ describe('the controller', () => {
     });
   });
 
+  it('counts the packs of both stages, and says of which a pod failed', () => {
+    const [first, second] = [
+      { completedIndexes: '0', failedIndexes: '1' },
+      { active: 3, completedIndexes: '2' },
+    ];
+    const jobs = [dense({ ...ended('Failed', 9, 'FailedIndexes'), ...first }), pruned(second)];
+    const failedPods = [{ pack: 'dense 1', reason: 'Error, exit 65' }];
+    const { status } = decide(observed(after({ maxFailedTrials: 1 }), { jobs, failedPods, word: known(4) }));
+    expect(conditionOf(status, 'Accepted')?.message).toBe('12 trials in 2 dense and 4 pruned packs');
+    expect(status).toMatchObject({
+      packs: { total: 6, active: 3, succeeded: 2, failed: 1 },
+      trials: { recorded: 4, failed: 0 },
+      failedTrials: [{ trial: 'dense 1', reason: 'Error, exit 65' }],
+      job: PRUNED,
+    });
+  });
+
+  it('keeps what it knew of a grid from stage to stage', () => {
+    const first = asDecided(observed(mixed, { jobs: [dense(ended('Complete', 9))], word: known(4) }));
+    const { status } = decide(observed(first, { jobs: [pruned({ active: 1 })], word: { kind: 'away', reason: 'x' } }));
+    expect(status?.trials).toMatchObject({ recorded: 4 });
+  });
+
   it('counts what failed exactly once all is over', () => {
     const jobs = [jobOfSweep(sweep, { ...ended('Failed', 60, 'FailedIndexes'), failedIndexes: '1' })];
     const { status } = decide(observed(sweep, { jobs, word: known(9) }));
@@ -265,7 +376,10 @@ describe('the controller', () => {
 
   it('names at most 20 trials and pods that failed', () => {
     const failedTrials = Array.from({ length: 15 }, (_, at) => ({ trial: `t${at}`, reason: 'diverged' }));
-    const failedPods = Array.from({ length: 15 }, (_, pack) => ({ pack, reason: 'OOMKilled, exit 137' }));
+    const failedPods = Array.from({ length: 15 }, (_, pack) => ({
+      pack: `pack ${pack}`,
+      reason: 'OOMKilled, exit 137',
+    }));
     const { status } = decide(
       observed(sweep, { jobs: [job], failedPods, word: known(0, { failed: 15, failedTrials }) }),
     );
@@ -322,10 +436,11 @@ describe('a revision', () => {
       { training: { epochs: 2 } },
       { template: { queueName: 'q' } },
       { lineagesPerPack: 2 },
+      { template: { accelerator: 'gpu', retrainOn: 'cpu' } },
     ])
       expect(revision(spec)).not.toBe(same);
     expect(revision({}, { annotations: { [RETRY_ANNOTATION]: '1' } })).not.toBe(same);
-    expect(wide.packs).toBe(6);
+    expect(wide.stages.map(({ packs }) => packs)).toEqual([6]);
   });
 });
 

@@ -5,8 +5,9 @@ import { parse } from 'yaml';
 import { connectNats } from '../../../bus/nats/connect';
 import { ensureStreams } from '../../../bus/nats/streams';
 import { configMapOf, jobOf } from '../../../controller/kubernetes/manifests';
+import type { Stage } from '../../../controller/kubernetes/plan';
 import { acceptSweep, sweepYaml } from '../../../sweep/accept';
-import { gridSize } from '../../../sweep/grid';
+import { gridSize, packCount } from '../../../sweep/grid';
 import { prunesweep } from '../../cli/prunesweep';
 import { MNIST } from '../../fixtures';
 import { temporaryFolder } from '../../idxfiles';
@@ -14,9 +15,10 @@ import { hasNats, NatsServer, whyNoNats } from '../../servers/nats';
 import { jobOfSweep, PODS, planOfSweep, sweepOf } from './sweeps';
 
 describe("a sweep's pod", () => {
-  const podOf = (template: object, settings: object = {}) => {
+  const podOf = (template: object, settings: object = {}, stage = 0) => {
     const sweep = sweepOf({ template });
-    return jobOf(sweep, planOfSweep(sweep), 1, { ...PODS, ...settings }).spec!.template.spec!;
+    const plan = planOfSweep(sweep);
+    return jobOf(sweep, plan, plan.stages[stage]!, 1, { ...PODS, ...settings }).spec!.template.spec!;
   };
   const placement = { nodeSelector: { gpu: 'yes' }, tolerations: [{ key: 'gpu', operator: 'Exists' }] };
   const gpuPods = { image: 'prunesweep:gpu', ...placement };
@@ -49,6 +51,21 @@ describe("a sweep's pod", () => {
     expect(imageOf({}, { gpuPods })).toBe(PODS.image);
   });
 
+  it('that prunes what a GPU trained has a core, on any node, of the image of cores', () => {
+    const template = {
+      ...{ accelerator: 'gpu', retrainOn: 'cpu', nodeSelector: { a: 'b' } },
+      resources: { limits: { memory: '9Gi' } },
+    };
+    const [dense, pruned] = [podOf(template, { gpuPods }), podOf(template, { gpuPods }, 1)];
+    expect(dense.containers[0]!.args).toEqual(expect.arrayContaining(['--part', 'dense']));
+    expect(dense).toMatchObject({ nodeSelector: { a: 'b' }, tolerations: placement.tolerations });
+    const [container] = pruned.containers;
+    expect(container!.args).toEqual(expect.arrayContaining(['--part', 'pruned']));
+    expect(container).toMatchObject({ image: PODS.image, resources: podOf({}).containers[0]!.resources });
+    expect(pruned).not.toHaveProperty('nodeSelector');
+    expect(pruned).not.toHaveProperty('tolerations');
+  });
+
   it('plans the packs that the controller counted', () => {
     const template = {
       ...{ accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb', allowCpu: true },
@@ -57,10 +74,21 @@ describe("a sweep's pod", () => {
     const grid = { hiddenWidths: [[9000, 9000], [300]], pruneRatios: [0], seeds: 9, template };
     const sweep = sweepOf(grid);
     const plan = planOfSweep(sweep);
-    const { spec } = acceptSweep(parse(configMapOf(sweep, plan).data!['sweep.yaml']!), MNIST);
+    const [{ packs }] = plan.stages as [Stage];
+    const { spec } = acceptSweep(parse(configMapOf(sweep, plan, plan.stages[0]!).data!['sweep.yaml']!), MNIST);
     expect(spec.template).toEqual({ accelerator: 'gpu', gpuResource: 'nvidia.com/mig-1g.5gb', allowCpu: true });
-    expect(gridSize(spec, MNIST).packs).toBe(plan.packs);
-    expect(plan.packs).toBeLessThan(18);
+    expect(gridSize(spec, MNIST).packs).toBe(packs);
+    expect(packs).toBeLessThan(18);
+    const parts = sweepOf({ ...grid, template: { ...template, retrainOn: 'cpu' } });
+    const { stages, ...rest } = planOfSweep(parts);
+    expect(stages.map((stage) => [stage.part, stage.packs])).toEqual([
+      ['dense', packs],
+      ['pruned', 18],
+    ]);
+    for (const stage of stages) {
+      const text = configMapOf(parts, { stages, ...rest }, stage).data!['sweep.yaml']!;
+      expect(packCount(acceptSweep(parse(text), MNIST).spec, MNIST, stage.part!)).toBe(stage.packs);
+    }
   });
 });
 

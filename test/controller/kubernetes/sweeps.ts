@@ -27,10 +27,15 @@ export function planOfSweep(sweep: PruneSweep): Plan {
   return plan;
 }
 
-/** The Job of a sweep as it was once created, and how far it is. */
-export const jobOfSweep = (sweep: PruneSweep, status: Job['status'] = {}, spec: Job['spec'] | object = {}): Job => {
+/** The Job of a sweep, or of its second stage, as it was once created, and how far it is. */
+export const jobOfSweep = (
+  sweep: PruneSweep,
+  status: Job['status'] = {},
+  spec: Job['spec'] | object = {},
+  stage = 0,
+): Job => {
   const plan = planOfSweep(sweep);
-  const job = jobOf(sweep, plan, plan.spec.parallelism, PODS);
+  const job = jobOf(sweep, plan, plan.stages[stage]!, plan.spec.parallelism, PODS);
   return { ...job, spec: { ...job.spec!, ...spec }, status };
 };
 
