@@ -6,6 +6,7 @@ import { benchKernels } from './kernels';
 import { benchOperator } from './operator';
 import { benchPods } from './pods';
 import { benchSweep } from './sweep';
+import { benchTfjs } from './tfjs';
 
 const benches: Record<string, () => Promise<void>> = {
   engine: benchEngine,
@@ -15,6 +16,7 @@ const benches: Record<string, () => Promise<void>> = {
   dashboard: benchDashboard,
   operator: benchOperator,
   pods: benchPods,
+  tfjs: benchTfjs,
 };
 
 const name = process.argv[2] ?? '';

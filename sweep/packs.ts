@@ -13,8 +13,8 @@ export const GPU_POD_MEBIBYTES = 4096;
 
 /**
  * What a GPU has room for, and what is worth giving it: lineages of one shape train together as [lineages, in, out] tensors.
- * Nothing of this is measured here yet. It is reasoned of float32 training with Adam, with whole arrays as operands, and the
- * engine that trains so is to put what it measures in place of it.
+ * An H100's, by the model in bench/README.md ("A GPU, on paper"): operations are counted, the rest is reasoned. `npm run bench --
+ * tfjs --gpu` measures it.
  */
 const GPU = {
   /** A weight, its gradient, two moments and a mask, and as much again for what an operation makes of them: 10 numbers of 4 bytes. */
@@ -25,10 +25,10 @@ const GPU = {
   usableShare: 0.5,
   /** In GiB, when nothing says it: the smallest GPU that clouds still lend. */
   memory: 16,
-  /** Some 60 operations of 15 µs to begin, whatever is in them: the seconds of a step in which nothing is computed. */
-  secondsPerStep: 1e-3,
-  /** Of multiply-adds in small matrices, not the peak of a data sheet. */
-  flopsPerSecond: 5e12,
+  /** 35 operations of some 14 µs to begin, whatever is in them: the seconds of a step in which nothing is computed. */
+  secondsPerStep: 0.5e-3,
+  /** Of multiply-adds in small matrices whose weights and moments pass through memory each step, not the peak of a data sheet. */
+  flopsPerSecond: 25e12,
   /** Computing is to take so many times as long as beginning operations; more lineages would gain a fifth at most. */
   worthwhile: 4,
 };

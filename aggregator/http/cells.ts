@@ -10,7 +10,7 @@ import { statusOf } from './status';
 import { event } from './stream';
 
 /** The least time between two looks at the board, and the most between two signs of life, in ms. */
-const [REST, SIGN_OF_LIFE] = [100, 2000];
+const [REST, SIGN_OF_LIFE] = [50, 2000];
 /** Frames that are kept for who is behind, and their bytes. */
 const [KEPT_FRAMES, KEPT_BYTES] = [64, 1 << 21];
 

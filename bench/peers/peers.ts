@@ -56,6 +56,10 @@ export class Peer {
 export const ownPeer = () =>
   new Peer('own', process.execPath, ['-r', 'ts-node/register/transpile-only', join(__dirname, 'own_peer.ts')]);
 export const torchPeer = () => new Peer('torch', python(), [join(__dirname, 'torch_peer.py'), MNIST_FOLDER]);
+export const kerasPeer = () =>
+  new Peer('keras', python('requirements-tfjs.txt'), [join(__dirname, 'keras_peer.py'), MNIST_FOLDER]);
+export const torchVmapPeer = (sizes: readonly number[]) =>
+  new Peer('torch', python(), [join(__dirname, 'torch_vmap_peer.py'), MNIST_FOLDER, JSON.stringify(sizes)]);
 export const jaxPeer = () => new Peer('jax', python(), [join(__dirname, 'jax_peer.py'), MNIST_FOLDER]);
 
 /** Runs a PyTorch sweep in a process of one thread. @returns an outcome a trial */

@@ -10,7 +10,7 @@ import { cellLabel, stateOf } from './wording';
 /** More lines than colours cannot be told apart. */
 const MOST_NETWORKS = 8;
 /** The least time between two drawings, ms. */
-const REST = 500;
+const REST = 1000;
 
 export function Curve(props: {
   cells: readonly LiveCell[];
