@@ -1,9 +1,10 @@
 /** The API: what the aggregator knows, over HTTP. */
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import etag from '@fastify/etag';
 import swagger from '@fastify/swagger';
 import fastify, {
@@ -302,16 +303,24 @@ function fileRoutes({ server, aggregator, boardOf, sendStream }: Api, gate: Gate
       schema: { summary: 'A copy of the store, for any DuckDB: the tables trials and cells are where to begin' },
     },
     async (_, reply) => {
-      const folder = mkdtempSync(join(tmpdir(), 'prunesweep-store-'));
-      const path = join(folder, 'sweeps.duckdb');
-      await aggregator.store.copyTo(path).catch((error) => {
-        rmSync(folder, { recursive: true, force: true });
-        throw error;
-      });
-      const stream = createReadStream(path).once('close', () => rmSync(folder, { recursive: true, force: true }));
+      const stream = (await nameless((path) => aggregator.store.copyTo(path))).createReadStream();
+      // Who went away during the copying, or asked for the head alone, never reads.
+      finished(reply.raw, () => stream.destroy());
       return sendStream(reply, 'application/octet-stream', stream);
     },
   );
+}
+
+/** A file as `write` left it at its path, open and without a name: its space is free when it is closed, however that is. */
+async function nameless(write: (path: string) => Promise<void>): Promise<FileHandle> {
+  const folder = mkdtempSync(join(tmpdir(), 'prunesweep-store-'));
+  try {
+    const path = join(folder, 'sweeps.duckdb');
+    await write(path);
+    return await open(path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function plainRoutes({ server, aggregator }: Api): void {

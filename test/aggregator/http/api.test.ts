@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import Ajv2020 from 'ajv/dist/2020';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { tableCsv, trialsCsv } from '../../../aggregator/csv';
 import { trialsParquet } from '../../../aggregator/parquet';
 import { axesOf, tableJson, tableLatex, tableMarkdown } from '../../../aggregator/table';
@@ -30,6 +30,18 @@ async function begin(count = 0) {
   await line.untilFolded(reader, count);
   return { source, reader, ...reader };
 }
+
+/** On Linux; elsewhere none. */
+const openFiles = () =>
+  existsSync('/proc/self/fd')
+    ? readdirSync('/proc/self/fd').flatMap((fd) => {
+        try {
+          return [readlinkSync(`/proc/self/fd/${fd}`)];
+        } catch {
+          return []; // what listed the folder was among them
+        }
+      })
+    : [];
 
 const text = async (answer: Response) => {
   expect(answer.status).toBe(200);
@@ -223,6 +235,19 @@ describe.runIf(hasNats)(`the API${whyNoNats}`, () => {
       connection.closeSync();
       instance.closeSync();
     }
+  });
+
+  it('leaves no copy of the store behind, whoever goes away', async () => {
+    const { url } = await begin(6);
+    const folder = temporaryFolder();
+    vi.stubEnv('TMPDIR', folder);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const path = `${url}/api/store.duckdb`;
+    for (const after of [0, 1, 2, 5, 10, 20, 50, 100])
+      await fetch(path, { signal: AbortSignal.timeout(after) }).catch(() => undefined);
+    expect((await fetch(path, { method: 'HEAD' })).status).toBe(200);
+    await expect.poll(() => readdirSync(folder)).toEqual([]);
+    await expect.poll(() => openFiles().filter((file) => file.startsWith(folder))).toEqual([]);
   });
 
   it('refuses with the reason', async () => {
