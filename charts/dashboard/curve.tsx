@@ -7,21 +7,26 @@ import type { LiveCell } from './shown';
 import { TakeAway } from './takeaway';
 import { cellLabel, stateOf } from './wording';
 
-/** More lines than colours cannot be told apart. */
+/** When none was chosen; more lines than colours are hard to tell apart. */
 const MOST_NETWORKS = 8;
 /** The least time between two drawings, ms. */
 const REST = 1000;
 
+const drawnOf = (networks: readonly string[], isChosen: boolean) =>
+  isChosen ? networks : networks.slice(0, MOST_NETWORKS);
+
 export function Curve(props: {
   cells: readonly LiveCell[];
   published: boolean;
+  /** Whether a person chose the networks: then all of them are drawn. */
+  isChosen: boolean;
   /** Place of the cell that stands out. */
   marked: number | undefined;
   /** Told what is pointed at. */
   mark(cell: LiveCell | undefined): void;
   choose(cell: LiveCell): void;
 }) {
-  const { cells, published } = props;
+  const { cells, published, isChosen } = props;
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const drawnAt = useRef(0);
@@ -34,7 +39,7 @@ export function Curve(props: {
     return () => observer.disconnect();
   }, []);
   useEffect(() => {
-    const own = new Set(networks.slice(0, MOST_NETWORKS));
+    const own = new Set(drawnOf(networks, isChosen));
     const shown = cells.filter(({ network, mean }) => mean !== undefined && own.has(network));
     if (width === 0) return;
     const timer = setTimeout(
@@ -54,7 +59,7 @@ export function Curve(props: {
       Math.max(0, drawnAt.current + REST - performance.now()),
     );
     return () => clearTimeout(timer);
-  }, [cells, networks, published, width]);
+  }, [cells, networks, published, isChosen, width]);
   useEffect(() => parts?.mark(marked), [parts, marked]);
   // What is pointed at is looked up in the picture of the moment.
   const current = useRef(props);
@@ -89,9 +94,9 @@ export function Curve(props: {
           : cellLabel(marked, stateOf(marked, false))}
       </p>
       <TakeAway of={box} name="tradeoff" />
-      {networks.length > MOST_NETWORKS && (
+      {drawnOf(networks, isChosen).length < networks.length && (
         <p>
-          The first {MOST_NETWORKS} of {networks.length} networks are drawn; choose one above to see it alone.
+          The first {MOST_NETWORKS} of {networks.length} networks are drawn; those that are chosen above are drawn all.
         </p>
       )}
     </section>

@@ -16,16 +16,24 @@ export function Linked(props: {
   cells: readonly LiveCell[];
   atWork: readonly number[];
   published: boolean;
+  isChosen: boolean;
   open: number | undefined;
   choose(cell: LiveCell): void;
 }) {
-  const { axes, cells, atWork, published, open, choose } = props;
+  const { axes, cells, atWork, published, isChosen, open, choose } = props;
   const [marked, mark] = useState<Marked>();
   const of = (from: Marked['from']) => (cell: LiveCell | undefined) => mark(cell && { at: cell.at, from });
   return (
     <>
       <Table axes={axes} cells={cells} atWork={atWork} open={open} marked={marked} mark={of('table')} choose={choose} />
-      <Curve cells={cells} published={published} marked={marked?.at ?? open} mark={of('curve')} choose={choose} />
+      <Curve
+        cells={cells}
+        published={published}
+        isChosen={isChosen}
+        marked={marked?.at ?? open}
+        mark={of('curve')}
+        choose={choose}
+      />
     </>
   );
 }

@@ -238,6 +238,7 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
             cells={shown}
             atWork={status?.cellsAtWork ?? NONE}
             published={published}
+            isChosen={networks.length > 0}
             open={view.cell}
             choose={({ at }) => change({ cell: at })}
           />

@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 import { start, writeSweep } from '../../cli/prunesweep';
 import { document as sweepDocument } from '../../fixtures';
 import { temporaryFolder } from '../../idxfiles';
 import { hasChromium, startChromium, whyNoChromium } from '../../servers/chromium';
+import { hasNats, NatsServer, whyNoNats } from '../../servers/nats';
 import { freePort } from '../../servers/port';
 
 const MASKED = { criterion: 'magnitude', scope: 'global', recovery: 'masked', schedule: 'iterative' };
@@ -219,6 +220,37 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     await page.keyboard.press('ArrowRight');
     await expect.poll(() => markedCell.textContent()).toBe(await cellOf(page, 6).textContent());
     expect(await marked.count()).toBe(3);
+    await page.close();
+  });
+
+  it.runIf(hasNats)(`shows what trainers bring through NATS, as they do${whyNoNats}`, async () => {
+    const folder = temporaryFolder();
+    const nats = await NatsServer.start();
+    const port = await freePort();
+    const at = ['--nats', nats.url];
+    const aggregator = start(['aggregator', ...at, '--store', join(folder, 'store'), '--http', `127.0.0.1:${port}`]);
+    onTestFinished(async () => {
+      aggregator.process.kill('SIGTERM');
+      await aggregator.outcome;
+      await nats.stop();
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await expect
+      .poll(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok, { timeout: 30_000 })
+      .toBe(true);
+    const page = await browser.newPage();
+    await page.goto(url);
+    const sweep = writeSweep(folder, { ...SPEC, hiddenWidths: [[8]], seeds: [5], training: { epochs: 40 } });
+    const trainer = start(['trainer', ...at, '--sweep', sweep, '--pack', '0']);
+    await page.getByRole('link', { name: 'test', exact: true }).click();
+    await page.getByText(/lineages? at work/).click();
+    await page.getByText(/seed 5, .*: epoch \d+ of \d+, loss/).waitFor();
+    expect((await trainer.outcome).code).toBe(0);
+    await page.getByText('✓ complete').waitFor();
+    await page.getByText('Ledger: 0 messages behind.').waitFor();
+    const table = (await (await fetch(`${url}/api/sweeps/test/table.json`)).json()) as { mean: number }[];
+    for (const [place, { mean }] of table.entries())
+      expect(await cellOf(page, place).textContent()).toContain((100 * mean).toFixed(2));
     await page.close();
   });
 
