@@ -25,7 +25,7 @@ if (bench === undefined) {
   process.stderr.write(`usage: npm run bench -- ${Object.keys(benches).join(' | ')}\n`);
   process.exit(64);
 }
-bench().catch((error: Error) => {
+bench().catch((error: Error & { exitCode?: number }) => {
   process.stderr.write(`${error.message}\n`);
-  process.exit(1);
+  process.exit(error.exitCode ?? 1);
 });

@@ -2,12 +2,13 @@
  * `npm run bench -- tfjs [--gpu]`: an epoch of 300-100 with TensorFlow for Node, one network and several in one tensor, beside
  * Keras on the same cores (with --gpu beside PyTorch's vmap on the same GPU) and the wasm engine. The last line is JSON.
  */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
-
+import { UnavailableError } from '../sweep/errors';
 import { median, summarise } from '../sweep/statistics';
 import { document } from '../test/fixtures';
 import { loadDataset } from '../trainer/data/dataset';
@@ -23,7 +24,7 @@ import { RandomStream } from '../trainer/random';
 import { kerasPeer, type Peer, torchVmapPeer } from './peers/peers';
 import { spread } from './statistics';
 
-const CLI = join(__dirname, '..', 'dist', 'cli.js');
+const ROOT = join(__dirname, '..');
 const SIZES = [784, 300, 100, 10];
 const ROUNDS = 5;
 /** Networks in one tensor. */
@@ -43,53 +44,70 @@ const log = (line: string) => process.stdout.write(`${line}\n`);
 
 const images = loadDataset({ name: 'mnist', validation: 0 });
 
-const fitOf = (seed: number, tell: (epoch: number) => void): Fit => ({
+const fitOf = (seed: number, onEpoch: NonNullable<Fit['onEpoch']>): Fit => ({
   ...{ sizes: SIZES, settings: SETTINGS },
   start: { parameters: initialise(SIZES, seed), first: zeroParameters(SIZES), second: zeroParameters(SIZES), epoch: 0 },
   order: (epoch) => new RandomStream(seed, 'order', epoch).permutation(images.subsets.train.count),
-  onEpoch: ({ epoch }) => tell(epoch),
+  onEpoch,
 });
 
-/** @returns seconds of the last epoch, of all networks together */
-function seconds(train: (fits: Fit[]) => void, networks: number): number {
+/** @returns of the last epoch: seconds of all networks together, and the loss of the first */
+function lastEpoch(train: (fits: Fit[]) => void, networks: number): { seconds: number; loss: number } {
   const ends: number[] = [];
-  const fits = Array.from({ length: networks }, (_, seed) =>
-    fitOf(seed + 1, (epoch) => {
+  const losses: number[] = [];
+  const fits = Array.from({ length: networks }, (_, place) =>
+    fitOf(place + 1, ({ epoch, loss }) => {
       ends[epoch] = performance.now();
+      if (place === 0) losses[epoch] = loss;
     }),
   );
   train(fits);
-  return (ends[EPOCHS]! - ends[EPOCHS - 1]!) / 1000;
+  return { seconds: (ends[EPOCHS]! - ends[EPOCHS - 1]!) / 1000, loss: losses[EPOCHS]! };
 }
 
-/** Of all trials that are pruned, in percentage points: tfjs less wasm, of the same seed. */
+/** After the same number of epochs on another order of images: the same to a tenth, or the work is not the same. */
+function compareLosses(own: number, theirs: number, peer: string): void {
+  if (Math.abs(theirs - own) > 0.1 * own)
+    throw new Error(`loss ${own} here and ${theirs} with ${peer}: not the same work`);
+}
+
+/** Of each seed, the mean over its ratios, in percentage points: tfjs less wasm. */
 function accuracyDifferences(folder: string): number[] {
   const file = join(folder, 'accuracy.yaml');
   writeFileSync(file, stringify(document(SPEC)));
   const [wasm, tfjs] = ['wasm', 'tfjs'].map((engine) => {
     const out = join(folder, engine);
-    const { status, stderr } = spawnSync(process.execPath, [CLI, 'run', file, '--out', out, '--engine', engine], {
-      encoding: 'utf8',
-    });
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [join(ROOT, 'dist', 'cli.js'), 'run', file, '--out', out, '--engine', engine],
+      {
+        encoding: 'utf8',
+      },
+    );
     if (status !== 0) throw new Error(stderr);
     const [header, ...rows] = readFileSync(join(out, 'trials.csv'), 'utf8').trim().split('\n');
     const columns = header!.split(',');
-    const [seed, ratio, accuracy] = ['seed', 'prune_ratio', 'test_accuracy'].map((name) => columns.indexOf(name));
+    const [seed, accuracy] = ['seed', 'test_accuracy'].map((name) => columns.indexOf(name));
+    const ofSeeds = Map.groupBy(
+      rows.map((row) => row.split(',')),
+      (fields) => fields[seed!]!,
+    );
     return new Map(
-      rows.map((row) => {
-        const fields = row.split(',');
-        return [`${fields[seed!]} ${fields[ratio!]}`, Number(fields[accuracy!])];
-      }),
+      [...ofSeeds].map(([key, trials]) => [key, summarise(trials.map((fields) => Number(fields[accuracy!]))).mean]),
     );
   });
-  return [...wasm!].map(([trial, accuracy]) => 100 * (tfjs!.get(trial)! - accuracy));
+  return [...wasm!].map(([seed, accuracy]) => 100 * (tfjs!.get(seed)! - accuracy));
 }
 
 export async function benchTfjs(): Promise<void> {
-  const wantsGpu = process.argv.includes('--gpu');
+  const { gpu: wantsGpu } = parseArgs({
+    args: process.argv.slice(3),
+    options: { gpu: { type: 'boolean', default: false } },
+  }).values;
   const { tfjs, whyNone, whyNoGpu } = askTfjs();
-  if (tfjs === undefined) throw new Error(whyNone);
-  if (wantsGpu && !tfjs.isOnGpu) throw new Error(`--gpu: there is no GPU that works: ${whyNoGpu}`);
+  if (tfjs === undefined) throw new UnavailableError(whyNone);
+  if (wantsGpu && !tfjs.isOnGpu) throw new UnavailableError(`--gpu: there is no GPU that works: ${whyNoGpu}`);
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'inherit' });
   quietTensorFlow();
   const together = TOGETHER[wantsGpu ? 'gpu' : 'cpu'];
   const engine = new TfjsEngine(images, loadTfjs([tfjs.path]).backend().binding);
@@ -100,22 +118,23 @@ export async function benchTfjs(): Promise<void> {
     const start = join(folder, 'start.npz');
     writeFileSync(start, networkBytes(initialise(SIZES, 1), SIZES));
     if (!wantsGpu) await peer.ask({ do: 'load', key: 'start', file: start, masked: false });
-    const peerSeconds = async (networks: number) => (await peer.ask({ do: 'epoch', key: 'start', networks })).seconds!;
     const own = new Map<number, number[]>(together.map((networks) => [networks, []]));
     const theirs = new Map<number, number[]>((wantsGpu ? together : [1]).map((networks) => [networks, []]));
     const ofWasm: number[] = [];
     for (let round = 0; round <= ROUNDS; round++) {
       for (const networks of together) {
-        const took = seconds((fits) => engine.fitTogether(fits).forEach(unwrapped), networks) / networks;
+        const { seconds, loss } = lastEpoch((fits) => engine.fitTogether(fits).forEach(unwrapped), networks);
         // The first round is not counted.
-        if (round > 0) own.get(networks)!.push(took);
+        if (round > 0) own.get(networks)!.push(seconds / networks);
         const peers = theirs.get(networks);
         if (peers === undefined) continue;
-        const peerTook = (await peerSeconds(networks)) / networks;
-        if (round > 0) peers.push(peerTook);
+        const their = await peer.ask({ do: 'epoch', key: 'start', networks });
+        if (round > 0) peers.push(their.seconds! / networks);
+        // A peer goes on from round to round.
+        if (round === EPOCHS - 1) compareLosses(loss, their.loss!, peer.name);
       }
-      const took = seconds(([fit]) => void wasm.fit(fit!), 1);
-      if (round > 0) ofWasm.push(took);
+      const { seconds } = lastEpoch(([fit]) => void wasm.fit(fit!), 1);
+      if (round > 0) ofWasm.push(seconds);
     }
     const name = wantsGpu ? 'PyTorch vmap' : 'Keras';
     log(`seconds a network and epoch of 300-100, ${wantsGpu ? tfjs.versions.device : `${cpus().length} cores`}`);
@@ -128,9 +147,9 @@ export async function benchTfjs(): Promise<void> {
     const medians = [...own].map(([, times]) => median(times));
     const [single, best] = [medians[0]!, Math.min(...medians)];
     const differences = accuracyDifferences(folder);
-    const { mean, low, high } = summarise(differences);
+    const { mean: difference, low, high } = summarise(differences);
     log(
-      `accuracy of ${differences.length} trials, tfjs less wasm: ${mean.toFixed(3)} points, ${low!.toFixed(3)} to ${high!.toFixed(3)}`,
+      `accuracy of ${differences.length} seeds, tfjs less wasm: ${difference.toFixed(3)} points, ${low!.toFixed(3)} to ${high!.toFixed(3)}`,
     );
     const most = Math.max(...theirs.keys());
     log(
@@ -141,7 +160,7 @@ export async function benchTfjs(): Promise<void> {
           (median(theirs.get(most)!) / median(own.get(most)!)).toFixed(2),
         ),
         vs_wasm: Number((median(ofWasm) / (wantsGpu ? 1 : cpus().length) / best).toFixed(2)),
-        accuracy_difference_points: Number(mean.toFixed(3)),
+        accuracy_difference_points: Number(difference.toFixed(3)),
         accuracy_difference_interval: [Number(low!.toFixed(3)), Number(high!.toFixed(3))],
       }),
     );

@@ -1,6 +1,7 @@
 """PyTorch with many networks in one tensor: torch.func.vmap over stacked parameters, on the GPU if there is one.
 
-{"do": "epoch", "networks": L} trains an epoch of L networks, each with its own start and batches, and answers {"seconds"}.
+{"do": "epoch", "networks": L} trains an epoch of L networks, each with its own start and batches, and answers {"seconds", "loss"}, the
+loss of the first of them.
 """
 import json
 import sys
@@ -37,21 +38,23 @@ class Pack:
         self.gradients = vmap(grad_and_value(loss))
 
     def epoch(self):
+        losses = []
         order = torch.stack([torch.randperm(len(X), device=DEVICE) for _ in range(self.count)])
         for i in range(0, len(X), BATCH):
             batch = order[:, i : i + BATCH]
-            gradients, _ = self.gradients(self.parameters, X[batch], Y[batch])
+            gradients, loss = self.gradients(self.parameters, X[batch], Y[batch])
             for name, parameter in self.parameters.items():
                 parameter.grad = gradients[name]
             self.optimizer.step()
-        if DEVICE == "cuda":
-            torch.cuda.synchronize()
+            losses.append(loss[0])
+        return torch.stack(losses).mean().item()  # waits for the GPU
 
 
 packs = {}
 for line in sys.stdin:
     count = json.loads(line)["networks"]
-    pack = packs.setdefault(count, Pack(count))
+    if count not in packs:
+        packs[count] = Pack(count)
     begin = time.perf_counter()
-    pack.epoch()
-    print(json.dumps({"seconds": time.perf_counter() - begin}), flush=True)
+    loss = packs[count].epoch()
+    print(json.dumps({"seconds": time.perf_counter() - begin, "loss": loss}), flush=True)
