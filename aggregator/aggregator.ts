@@ -389,9 +389,10 @@ export class Aggregator {
       known.by = by;
       return;
     }
+    const grown = { ...sweep, since: Math.min(sweep.since, known?.since ?? sweep.since) };
     await this.inTurn(async () => {
-      await this.store.putSweep(sweep);
-      await this.makeBoard(sweep);
+      await this.store.putSweep(grown);
+      await this.makeBoard(grown);
     });
     this.log.info(
       `${known === undefined ? 'sweep' : 'changed sweep'} ${name}: ${this.boards.get(name)!.counts.total} trials`,

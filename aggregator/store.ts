@@ -17,13 +17,13 @@ import type { TrialRecord } from '../sweep/record';
 
 export const STORE_FILE = 'sweeps.duckdb';
 /** Changed with the tables: a store of another version is made again. */
-const STORE_VERSION = '4';
+const STORE_VERSION = '5';
 /** Points that are made before others get a turn. */
 const POINTS_AT_ONCE = 2000;
 
 const TABLES = `
 CREATE TABLE meta (key VARCHAR, value VARCHAR);
-CREATE TABLE sweeps (name VARCHAR, definition VARCHAR, said_by VARCHAR);
+CREATE TABLE sweeps (name VARCHAR, definition VARCHAR, said_by VARCHAR, since DOUBLE);
 CREATE TABLE points (sweep VARCHAR, point INTEGER, trial_id VARCHAR, network VARCHAR, recipe VARCHAR, seed DOUBLE,
   prune_ratio DOUBLE, remaining_weights INTEGER);
 CREATE TABLE records (sequence BIGINT, trial_id VARCHAR, test_correct INTEGER, test_images INTEGER,
@@ -267,12 +267,12 @@ export class Store {
 
   /** Replaces the sweep of the name, if there is one, and says what is known of its trials. */
   async putSweep(sweep: PublishedSweep): Promise<void> {
-    const { definition, by } = sweep;
+    const { definition, by, since } = sweep;
     const { metadata, spec } = definition.sweep;
     const { name } = metadata;
     await this.transaction(async () => {
       await this.deleteSweep(name);
-      await this.insert('sweeps', [name, encodeDefinition(definition), by]);
+      await this.insert('sweeps', [name, encodeDefinition(definition), by, since]);
       let point = 0;
       let chunk = [];
       const points = eachGridPoint(spec, definition.shape);
@@ -350,8 +350,8 @@ export class Store {
   }
 
   async sweeps(): Promise<PublishedSweep[]> {
-    const rows = await this.read<{ definition: string; by: PublishedSweep['by'] }>(
-      'SELECT definition, said_by AS "by" FROM sweeps ORDER BY name',
+    const rows = await this.read<Omit<PublishedSweep, 'definition'> & { definition: string }>(
+      'SELECT definition, said_by AS "by", since FROM sweeps ORDER BY name',
     );
     try {
       return rows.map(({ definition, ...rest }) => ({ ...rest, definition: decodeDefinition(definition) }));

@@ -37,6 +37,8 @@ export interface PublishedSweep {
   definition: SweepDefinition;
   /** A person or the controller said so, or a trainer brought it along. */
   by: 'owner' | 'trainer';
+  /** Milliseconds since 1970: when it was first heard of, by the clock of who keeps it. */
+  since: number;
 }
 
 /** The end of a sweep: nobody is to show it any more. Its records stay, as others may be made of the same trials. */

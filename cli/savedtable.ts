@@ -11,14 +11,14 @@ import type { Saved, SavedTrial } from '../charts/dashboard/shown';
 import { accuracy, cellPlaces } from '../sweep/cells';
 import { gridPoints } from '../sweep/grid';
 import type { TrialRecord } from '../sweep/record';
-import { loadFolder } from './sweepfile';
+import { sweepOfFolder } from './sweepfile';
 
 /** Records are 2.6 kB each; with more of them the file has means, seeds and ids alone. */
 const MOST_RECORDS = 3000;
 
 export function savedTable(folder: string): string {
-  const definition = loadFolder(folder);
-  const { sweep, shape } = definition;
+  const published = sweepOfFolder(folder);
+  const { sweep, shape } = published.definition;
   const points = gridPoints(sweep.spec, shape);
   const places = cellPlaces(points);
   const entries = new FolderLedger([folder]).read();
@@ -34,16 +34,13 @@ export function savedTable(folder: string): string {
     const record = records.get(trial.id);
     return record === undefined ? null : accuracy(record);
   });
-  const board = new Board(
-    { definition, by: 'owner' },
-    {
-      ...{ places, accuracies, trials: points.map(({ trial }) => trial.id) },
-      facts: [
-        ...[...failures.keys()].map((trial) => ({ kind: 'failure' as const, trial })),
-        ...conflicts.map((trial) => ({ kind: 'conflict' as const, trial })),
-      ],
-    },
-  );
+  const board = new Board(published, {
+    ...{ places, accuracies, trials: points.map(({ trial }) => trial.id) },
+    facts: [
+      ...[...failures.keys()].map((trial) => ({ kind: 'failure' as const, trial })),
+      ...conflicts.map((trial) => ({ kind: 'conflict' as const, trial })),
+    ],
+  });
   const trialOf = (point: number): SavedTrial => {
     const { id, content } = points[point]!.trial;
     const failure = failures.get(id) ?? null;

@@ -12,7 +12,7 @@ import { version } from '../package.json';
 import { UsageError } from '../sweep/errors';
 import { asUsage, parseAddress } from './address';
 import { log } from './log';
-import { loadFolder, SWEEP_FILE } from './sweepfile';
+import { loadFolder, SWEEP_FILE, sweepOfFolder } from './sweepfile';
 
 /** The folders' sweeps by their names. @throws UsageError when two are called the same */
 function foldersByName(folders: readonly string[]): Map<string, string> {
@@ -31,7 +31,7 @@ function foldersByName(folders: readonly string[]): Map<string, string> {
 
 /** Sweeps of folders do not change while they are shown. */
 async function* published(folders: readonly string[], signal: AbortSignal): AsyncGenerator<PublishedSweep> {
-  for (const folder of folders) yield { definition: loadFolder(folder), by: 'owner' };
+  for (const folder of folders) yield sweepOfFolder(folder);
   while (!signal.aborted) await sleep(60_000, undefined, { signal, ref: false }).catch(() => {});
 }
 

@@ -1,6 +1,7 @@
 /** A sweep file from the disk to an accepted sweep, and the folder that a run keeps. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { PublishedSweep } from '../bus/bus';
 import { acceptSweep } from '../sweep/accept';
 import { DataError, SpecError, UsageError } from '../sweep/errors';
 import { readSweep } from '../sweep/read';
@@ -68,3 +69,9 @@ export function loadFolder(folder: string): SweepDefinition {
   }
   return loadSweep(path);
 }
+
+/** Its owner's is the run; its age, that of the run that began last. */
+export const sweepOfFolder = (folder: string): PublishedSweep => ({
+  ...{ definition: loadFolder(folder), by: 'owner' },
+  since: statSync(join(folder, SWEEP_FILE)).mtimeMs,
+});

@@ -62,6 +62,7 @@ const PROGRESS = object(
 export const STATUS = object({
   name: text,
   definition: described(text, 'another for another grid'),
+  since: described({ type: 'string', format: 'date-time' }, 'when it was first heard of'),
   state: described(
     { type: 'string', enum: ['complete', 'running', 'waiting', 'failed', 'unknown'] },
     'complete: every trial of the grid has its record in the table, and the ledger agrees; running: somebody works on it; failed: nobody does, and what is missing has failed; waiting: nobody does; unknown: the ledger is away or not read to its end',

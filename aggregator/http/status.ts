@@ -8,6 +8,8 @@ import type { LineageAtWork } from '../live';
 export interface Status {
   name: string;
   definition: string;
+  /** ISO 8601. */
+  since: string;
   state: 'complete' | 'running' | 'waiting' | 'failed' | 'unknown';
   complete: boolean;
   trials: Counts & { running: number };
@@ -32,6 +34,7 @@ export function statusOf({ live, readiness }: Pick<Aggregator, 'live' | 'readine
   return {
     name,
     definition: board.id,
+    since: new Date(board.published.since).toISOString(),
     state: stateOf(isReady, counts, running),
     complete: isReady && counts.recorded === counts.total,
     trials: { ...counts, running },

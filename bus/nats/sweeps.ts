@@ -12,7 +12,7 @@ export class NatsSweeps {
 
   constructor(private readonly link: NatsLink) {}
 
-  async publish({ definition, by }: PublishedSweep): Promise<void> {
+  async publish({ definition, by }: Omit<PublishedSweep, 'since'>): Promise<void> {
     const { name } = definition.sweep.metadata;
     const subject = by === 'owner' ? sweepSubject(name) : broughtSubject(name);
     await this.put(name, subject, { definition: encodeDefinition(definition) });
@@ -61,7 +61,7 @@ function parse(message: JsMsg): PublishedSweep | Withdrawal | Error {
     const { name } = definition.sweep.metadata;
     const by = message.subject === sweepSubject(name) ? 'owner' : 'trainer';
     if (by === 'trainer' && message.subject !== broughtSubject(name)) throw new Error(`it is named ${name}`);
-    return { definition, by };
+    return { definition, by, since: message.info.timestampNanos / 1e6 };
   } catch (error) {
     return error as Error;
   }

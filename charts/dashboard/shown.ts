@@ -36,6 +36,12 @@ export interface Status {
   cellsAtWork: number[];
 }
 
+/** A sweep in the list of all. */
+export interface ListedSweep extends Status {
+  /** ISO 8601: when the server first heard of it. */
+  since: string;
+}
+
 /** What the columns are: shares removed and counts left. */
 export interface Axes {
   pruneRatios: readonly number[];

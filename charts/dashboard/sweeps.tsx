@@ -1,13 +1,13 @@
 /** All sweeps, each in a line. */
 import { useEffect, useState } from 'preact/hooks';
-import type { Status } from './shown';
+import type { ListedSweep } from './shown';
 import { ALL, viewUrl } from './view';
 import { duration, meanText, STATES } from './wording';
 
 const MILLISECONDS_BETWEEN_LOOKS = 2000;
 
 export function SweepsPage({ open }: { open(name: string): void }) {
-  const [sweeps, setSweeps] = useState<Status[]>();
+  const [sweeps, setSweeps] = useState<ListedSweep[]>();
   const [isLost, setLost] = useState(false);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
@@ -15,7 +15,7 @@ export function SweepsPage({ open }: { open(name: string): void }) {
     const look = async () => {
       try {
         const answer = await fetch('api/sweeps');
-        setSweeps((await answer.json()) as Status[]);
+        setSweeps((await answer.json()) as ListedSweep[]);
         setLost(false);
       } catch {
         setLost(true);
@@ -47,10 +47,11 @@ export function SweepsPage({ open }: { open(name: string): void }) {
                 <th scope="col">trials</th>
                 <th scope="col">time left</th>
                 <th scope="col">best at the smallest count</th>
+                <th scope="col">age</th>
               </tr>
             </thead>
             <tbody>
-              {sweeps.map(({ name, state, trials, timeLeftSeconds, best }) => (
+              {sweeps.map(({ name, since, state, trials, timeLeftSeconds, best }) => (
                 <tr key={name}>
                   <th scope="row">
                     <a
@@ -74,6 +75,11 @@ export function SweepsPage({ open }: { open(name: string): void }) {
                     {best === null
                       ? '–'
                       : `${meanText(best)} % (${best.network}, ${best.remainingWeights.toLocaleString('en')} weights)`}
+                  </td>
+                  <td>
+                    <time dateTime={since} title={new Date(since).toLocaleString()}>
+                      {duration(Math.max(0, (Date.now() - Date.parse(since)) / 1000))}
+                    </time>
                   </td>
                 </tr>
               ))}

@@ -6,7 +6,7 @@ import type { Plan } from './plan';
 
 /** Says which sweeps there are, durably. */
 export interface Sweeps {
-  publish(sweep: PublishedSweep): Promise<void>;
+  publish(sweep: Omit<PublishedSweep, 'since'>): Promise<void>;
   withdraw(withdrawal: Withdrawal): Promise<void>;
 }
 

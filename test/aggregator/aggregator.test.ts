@@ -201,14 +201,19 @@ describe.runIf(hasNats)(`the aggregator${whyNoNats}`, () => {
     expect(await tableOf(again)).toBe(tableOfFirst(10));
   });
 
-  it('keeps what is recorded when a grid grows', async () => {
+  it('keeps what is recorded when a grid grows, and how old the sweep is', async () => {
     const { source, read } = await begin(24);
     const reader = await read();
     await line.untilState(reader, 'complete');
+    const since = () => reader.aggregator.boards.get('test')!.published.since;
+    const begun = since();
+    expect(begun).toBeGreaterThan(Date.now() - 60_000);
+    expect(begun).toBeLessThanOrEqual(Date.now());
     const grown = line.publishedSweep({ seeds: 4 });
     await source.sweeps.publish(grown);
     await line.untilState(reader, 'waiting');
     expect(reader.aggregator.boards.get('test')!.counts).toEqual({ total: 32, recorded: 24, failed: 0, missing: 8 });
     expect(await tableOf(reader)).toBe(tableCsv(cells(line.pointsOf(grown), line.byId(records))));
+    expect(since()).toBe(begun);
   });
 });

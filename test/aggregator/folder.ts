@@ -62,7 +62,7 @@ export class MadeUpRun {
   }
 
   private async *sweeps(signal: AbortSignal) {
-    yield { definition: { sweep: sweepOf(this.spec), shape: MNIST }, by: 'owner' as const };
+    yield { definition: { sweep: sweepOf(this.spec), shape: MNIST }, by: 'owner' as const, since: 0 };
     if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done));
   }
 }

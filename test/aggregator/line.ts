@@ -22,7 +22,7 @@ const SPEC = { hiddenWidths: [[5], [4, 3]], pruneRatios: [0, 0.9], seeds: 3, rec
 /** A sweep of 24 trials, but for what is said. */
 export const publishedSweep = (spec: object = {}, name = 'test'): PublishedSweep => ({
   ...{ definition: { sweep: acceptSweep(document({ ...SPEC, ...spec }, name), MNIST), shape: MNIST } },
-  by: 'owner',
+  ...{ by: 'owner', since: Date.now() },
 });
 
 export const pointsOf = ({ definition: { sweep, shape } }: PublishedSweep): GridPoint[] =>

@@ -249,7 +249,7 @@ describe('a damaged store', () => {
     store.close();
     await query(join(folder, STORE_FILE), "UPDATE meta SET value = '0' WHERE key = 'version'");
     const again = await open(folder);
-    expect(again.said[0]).toContain('a store of version 0, this program keeps version 4; it is made again');
+    expect(again.said[0]).toContain('a store of version 0, this program keeps version 5; it is made again');
     expect(again.store.position.last).toBe(0);
   });
 

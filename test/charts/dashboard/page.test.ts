@@ -110,6 +110,8 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
 
   it('lists the sweeps, opens one and fills its table while it runs, with what is at work', async () => {
     const page = await open('/');
+    const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'test', exact: true }) });
+    expect(await row.getByRole('cell').last().textContent()).toMatch(/^\d+ s$/);
     await page.getByRole('link', { name: 'test', exact: true }).click();
     await page.getByText('● live').waitFor();
     expect(await page.getByRole('gridcell').count()).toBe(CELLS);
