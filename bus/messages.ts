@@ -70,7 +70,10 @@ export class PortCheckpoints implements LineageCheckpoints {
   }
 
   put(name: CheckpointName, bytes: Uint8Array): void {
-    this.port.postMessage({ kind: 'checkpoint', lineage: this.lineage, name, bytes } satisfies FromWorker);
+    const message = { kind: 'checkpoint', lineage: this.lineage, name, bytes } satisfies FromWorker;
+    // Given away rather than copied, but for small ones, which lie beside others in one buffer.
+    const isAlone = bytes.length > 0 && bytes.length === bytes.buffer.byteLength;
+    this.port.postMessage(message, isAlone ? [bytes.buffer as ArrayBuffer] : []);
   }
 
   clear(): void {

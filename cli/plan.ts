@@ -1,8 +1,8 @@
 /** `prunesweep plan`: what a sweep would do and take, without doing it. */
 import { cpus } from 'node:os';
-import { type GridSize, gridSize, packCount, retrainingOf, trainingOf, trainingsOf } from '../sweep/grid';
+import { type GridSize, gridSize, packCount, podMemory, retrainingOf, trainingOf, trainingsOf } from '../sweep/grid';
 import { layerSizes, weightCount } from '../sweep/networks';
-import { GPU_POD_MEBIBYTES, GPU_RESOURCE, partsOf, podMebibytes, templateOf } from '../sweep/packs';
+import { GPU_RESOURCE, partsOf, templateOf } from '../sweep/packs';
 import type { DatasetShape, PodTemplate, SweepDefinition, SweepSpec } from '../sweep/spec';
 import { thousands } from '../sweep/wording';
 import { type ClassPlan, classPlan } from '../trainer/podclasses';
@@ -22,7 +22,7 @@ interface Plan extends GridSize {
   coreSeconds: number;
   /** On one core; more workers or pods than lineages end nothing sooner. */
   longestLineageSeconds: number;
-  /** Memory that a pod asks for when the sweep's template says nothing else. */
+  /** Memory that a pod asks for when the sweep's template says nothing else, of the larger pods where there are two kinds. */
   podMebibytes: number;
   /** Of a sweep that asks for GPUs: what is cheaper where. */
   classes?: ClassPlan;
@@ -71,7 +71,7 @@ function makePlan(loaded: SweepDefinition): Plan {
     estimatedSeconds: Math.max(total / workers, longest),
     coreSeconds: total,
     longestLineageSeconds: longest,
-    podMebibytes: podMebibytes(largestOf({ spec, shape })),
+    podMebibytes: Math.max(...partsOf(spec.template).map((part) => podMemory(spec, shape, part))),
     ...(spec.template.accelerator === 'gpu' ? { classes: classPlan(loaded, speed) } : {}),
   };
 }
@@ -111,20 +111,18 @@ export function gridText({ sweep, shape }: SweepDefinition): string {
 /** `up to 8 pods at once, each with a core and 376 MiB of memory`, and then those of the next part. */
 export function podsText({ sweep: { spec }, shape }: SweepDefinition): string {
   const parts = partsOf(spec.template);
-  const largest = largestOf({ spec, shape });
   const texts = parts.map((part) => {
     const pods = Math.min(spec.parallelism, packCount(spec, shape, part));
-    return `up to ${counted(pods, 'pod')} at once, each ${podText(templateOf(spec.template, part), largest)}`;
+    return `up to ${counted(pods, 'pod')} at once, each ${podText(templateOf(spec.template, part), podMemory(spec, shape, part))}`;
   });
   return parts.length === 1
     ? texts[0]!
     : `${texts.join(',\nthen ')}, from checkpoints of ${(checkpointBytes(spec, shape) / 2 ** 30).toPrecision(2)} GiB in NATS`;
 }
 
-function podText(template: PodTemplate, largest: number): string {
+function podText(template: PodTemplate, mebibytes: number): string {
   const { accelerator, resources, gpuResource = GPU_RESOURCE } = template;
   const hasGpu = accelerator === 'gpu';
-  const mebibytes = hasGpu ? GPU_POD_MEBIBYTES : podMebibytes(largest);
   const has = resources === undefined ? `with a core and ${mebibytes} MiB of memory` : 'as template.resources says';
   return hasGpu ? `${has} and one ${gpuResource}` : has;
 }

@@ -1,7 +1,7 @@
 /** The grid: from an accepted sweep to its trials, and to the lineages that carry them out. */
 import { lineageId, trialId } from './ids';
 import { layerNames, layerSizes, networkName, recipeName, remainingFor, weightCount } from './networks';
-import { type Part, packSizes, partsOf } from './packs';
+import { type Part, packSizes, partsOf, podMebibytes } from './packs';
 import type { DatasetShape, RecipeSpec, RetrainingSpec, SweepSpec, TrainingSpec } from './spec';
 import type { Lineage, PruningSpec, Trial } from './trial';
 
@@ -137,13 +137,15 @@ export const trainingsOf = (spec: SweepSpec): TrainingSpec[] => [
 /** How many dense networks there are of each hidden widths. */
 const lineagesOfEach = (spec: SweepSpec): number => spec.seeds.length * trainingsOf(spec).length;
 
+const shapesOf = (spec: SweepSpec, shape: DatasetShape): number[][] =>
+  spec.hiddenWidths.map((widths) => layerSizes(widths, shape));
+
 const packsOf = (spec: SweepSpec, shape: DatasetShape, part?: Part): number[] =>
-  packSizes(
-    spec,
-    spec.hiddenWidths.map((widths) => layerSizes(widths, shape)),
-    lineagesOfEach(spec),
-    part,
-  );
+  packSizes(spec, shapesOf(spec, shape), lineagesOfEach(spec), part);
+
+/** MiB, when the sweep does not say it. */
+export const podMemory = (spec: SweepSpec, shape: DatasetShape, part?: Part): number =>
+  podMebibytes(spec, shapesOf(spec, shape), lineagesOfEach(spec), part);
 
 export const packCount = (spec: SweepSpec, shape: DatasetShape, part?: Part): number =>
   packsOf(spec, shape, part).length;

@@ -3,13 +3,17 @@ import { weightCount } from './networks';
 import type { PodTemplate, SweepSpec } from './spec';
 
 /**
- * What a trainer takes at most, in MiB, by the weights of its largest network. Measured: 300 for one hidden layer of 50, 327 for
- * 300-100, 384 for 1200-100 and 535 for 2000-1000, of 40 thousand to 3.6 million weights.
+ * What a trainer on a processor takes at most, in MiB. Measured: 300 for one hidden layer of 50, 327 for 300-100, 384 for 1200-100
+ * and 535 for 2000-1000, of 40 thousand to 3.6 million weights.
  */
-export const podMebibytes = (weights: number): number => Math.ceil(305 + (66 * weights) / 1e6);
+const TRAINER = { base: 305, ofMillionWeights: 66 };
 
-/** Of a pod with a GPU, in MiB: the libraries of TensorFlow and CUDA are most of it. Not measured on a GPU yet. */
-export const GPU_POD_MEBIBYTES = 4096;
+/**
+ * What a trainer with a GPU takes of the pod's memory, in MiB: for the libraries of TensorFlow and CUDA, not measured yet, and
+ * for each lineage of its pack, whose start, state and checkpoint are there at once. On a processor 8 to 64 of 300-100 and 16 of
+ * 1200-100 took 76 bytes a weight, the 16 of the tensors of weights, moments and mask included.
+ */
+const GPU_TRAINER = { base: 4096, ofMillionWeights: 58 };
 
 /**
  * What a GPU has room for, and what is worth giving it: lineages of one shape train together as [lineages, in, out] tensors.
@@ -47,6 +51,24 @@ export const partsOf = ({ accelerator, retrainOn }: PodTemplate): readonly (Part
 /** What the pods of a part are made of: those that prune have a core, as if the sweep said nothing. */
 export const templateOf = (template: PodTemplate, part: Part | undefined): PodTemplate =>
   part === 'pruned' ? {} : template;
+
+/**
+ * The memory of the pods of a part, MiB, when the sweep does not say it.
+ * @param shapes sizes of each network of the grid
+ * @param each lineages of each network
+ */
+export function podMebibytes(spec: SweepSpec, shapes: readonly number[][], each: number, part?: Part): number {
+  const { lineagesPerPack, training } = spec;
+  const template = templateOf(spec.template, part);
+  const weights = shapes.map(weightCount);
+  const largest = Math.max(...weights);
+  const trained = () =>
+    lineagesPerPack === 'auto'
+      ? shapes.map((sizes, i) => weights[i]! * Math.min(each, lineagesTogether(sizes, training.batchSize, template)))
+      : [largest * Math.min(lineagesPerPack, each * shapes.length)];
+  const [kind, most] = template.accelerator === 'gpu' ? [GPU_TRAINER, Math.max(...trained())] : [TRAINER, largest];
+  return Math.ceil(kind.base + (kind.ofMillionWeights * most) / 1e6);
+}
 
 const GIBIBYTE = 2 ** 30;
 

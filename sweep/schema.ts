@@ -280,7 +280,7 @@ const template: Schema = {
     },
     resources: free(
       'resource requirements',
-      'Requests and limits, as in a pod. By default one core, the memory that the largest network takes (323Mi for 300-100), and twice of it as limit.',
+      'Requests and limits, as in a pod. By default one core, the memory that the largest network takes (323Mi for 300-100; with a GPU what its pack takes, see `prunesweep plan`), and twice of it as limit.',
     ),
     nodeSelector: free('node selector', 'Labels of the nodes to run on, as in a pod.'),
     tolerations: {

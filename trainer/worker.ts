@@ -25,8 +25,11 @@ export interface WorkerData {
   stopping: Int32Array<SharedArrayBuffer>;
 }
 
-/** A checkpoint of 300-100 takes some 10 ms: one a second costs a hundredth at most. */
-const SECONDS_BETWEEN_CHECKPOINTS = 1;
+/**
+ * A checkpoint of 300-100 takes some 10 ms: one a second costs a hundredth, and no more than a tenth where lineages train
+ * together, all of which make theirs after the same epoch.
+ */
+const secondsBetweenCheckpoints = (together: number) => Math.max(1, together / 10);
 
 if (parentPort === null) throw new Error('this file is the body of a worker thread');
 const port = parentPort;
@@ -49,13 +52,13 @@ function seatsOf({ images, tfjs }: WorkerData): Seat[] {
 async function work(
   { lineage, done, checkpoints }: Assignment,
   engine: Engine,
-  { worker, images, part, networks, versions, stopping }: WorkerData,
+  { worker, images, tfjs, part, networks, versions, stopping }: WorkerData,
 ): Promise<void> {
   const isDone = new Set(done);
   await trainLineage(lineage, {
     ...{ engine, bus, worker, versions },
     ...(part === undefined ? {} : { part }),
-    secondsBetweenCheckpoints: SECONDS_BETWEEN_CHECKPOINTS,
+    secondsBetweenCheckpoints: secondsBetweenCheckpoints(tfjs?.together ?? 1),
     checkpoints: new PortCheckpoints(port, lineage.id, checkpoints),
     images: {
       train: images.subsets.train.count,

@@ -1,7 +1,7 @@
 /** The two objects of each stage of a sweep, whatever its size: a ConfigMap that says what to do, and an Indexed Job of it. */
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { sweepYaml } from '../../sweep/accept';
-import { GPU_POD_MEBIBYTES, GPU_RESOURCE, podMebibytes, templateOf } from '../../sweep/packs';
+import { GPU_RESOURCE, templateOf } from '../../sweep/packs';
 import { PART_LABEL, QUEUE_LABEL, REVISION_LABEL, SWEEP_LABEL } from './names';
 import type { Plan, Stage } from './plan';
 import { type ConfigMap, GROUP, type Job, KIND, type PruneSweep, VERSION } from './resource';
@@ -86,13 +86,13 @@ export function jobOf(sweep: PruneSweep, plan: Plan, stage: Stage, parallelism: 
   };
 }
 
-function podOf({ spec, largest }: Plan, { job, part }: Stage, settings: PodSettings): V1PodSpec {
+function podOf({ spec }: Plan, { job, part, mebibytes }: Stage, settings: PodSettings): V1PodSpec {
   const template = templateOf(spec.template, part);
   const { resources, accelerator, gpuResource = GPU_RESOURCE } = template;
   const hasGpu = accelerator === 'gpu';
   const { image = settings.image, ...placement }: GpuPods = hasGpu ? settings.gpuPods : {};
   const { nodeSelector, tolerations }: GpuPods = { ...placement, ...template };
-  const asked = resources ?? resourcesOf(hasGpu ? GPU_POD_MEBIBYTES : podMebibytes(largest));
+  const asked = resources ?? resourcesOf(mebibytes);
   const withGpu = { ...asked, limits: { [gpuResource]: '1', ...asked.limits } };
   return {
     ...{ restartPolicy: 'Never', terminationGracePeriodSeconds: GRACE_SECONDS },

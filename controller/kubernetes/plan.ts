@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { acceptSweep, sweepYaml } from '../../sweep/accept';
 import { definitionId } from '../../sweep/definition';
 import { SpecError } from '../../sweep/errors';
-import { gridSize, lineagesOf, packCount } from '../../sweep/grid';
+import { gridSize, lineagesOf, packCount, podMemory } from '../../sweep/grid';
 import { type Part, partsOf } from '../../sweep/packs';
 import type { DatasetShape, PodTemplate, Sweep, SweepDefinition, SweepSpec } from '../../sweep/spec';
 import { objectName, RETRY_ANNOTATION } from './names';
@@ -21,8 +21,6 @@ export interface Plan {
   /** One after another: the next begins when the one before has ended. */
   stages: Stage[];
   networks: number;
-  /** Weights of the largest network. */
-  largest: number;
 }
 
 /** A Job of the sweep: all of it, or a part. */
@@ -30,6 +28,8 @@ export interface Stage {
   job: string;
   part?: Part;
   packs: number;
+  /** Of a pod, when the template does not say it. */
+  mebibytes: number;
 }
 
 /** Why nothing may be started. */
@@ -61,12 +61,12 @@ export function planOf({ metadata, spec }: PruneSweep, shape: DatasetShape): Pla
   const revision = hash('sha256', JSON.stringify(told)).slice(0, 8);
   const stages = partsOf(template).map((part) => ({
     ...{ job: objectName(name!, revision, part), packs: packCount(sweep.spec, shape, part) },
+    mebibytes: podMemory(sweep.spec, shape, part),
     ...(part === undefined ? {} : { part }),
   }));
   return {
     ...{ spec: sweep.spec, definition, definitionId: definitionId(definition) },
     ...{ revision, trials: size.trials, stages, networks: size.networks.length },
-    largest: Math.max(...size.networks.map(({ weights }) => weights)),
   };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { gridSize, lineagesOf, packCount, packOf } from '../../sweep/grid';
+import { gridSize, lineagesOf, packCount, packOf, podMemory } from '../../sweep/grid';
 import { lineagesTogether, type Part, partsOf } from '../../sweep/packs';
 import { MNIST, sweepOf } from '../fixtures';
 
@@ -65,6 +65,17 @@ describe('a pack', () => {
     const grid = { hiddenWidths: [[5], [4, 3]], seeds: 3, lineagesPerPack: 4 };
     expect(packs({ ...grid, ...gpu() }).map((pack) => pack.length)).toEqual([4, 2]);
     expect(packs(grid).map((pack) => pack.length)).toEqual([4, 2]);
+  });
+
+  it('takes memory for its largest network on a processor, and for all of its networks with a GPU', () => {
+    const memory = (spec: object, part?: Part) => podMemory(sweepOf(spec).spec, MNIST, part);
+    const grid = { hiddenWidths: [[50], [300, 100]], seeds: 200 };
+    expect(memory(grid)).toBe(323);
+    expect(memory({ ...grid, lineagesPerPack: 100 })).toBe(323);
+    // 58 MiB for each million of weights: 200 of 300-100 are more than any that train together of 50.
+    expect(memory({ ...grid, ...gpu() })).toBe(4096 + Math.ceil(58 * 0.2662 * 200));
+    expect(memory({ ...grid, ...gpu(), lineagesPerPack: 10 })).toBe(4096 + Math.ceil(58 * 0.2662 * 10));
+    expect(memory({ ...grid, ...gpu({ retrainOn: 'cpu' }) }, 'pruned')).toBe(323);
   });
 
   it('has each lineage in exactly one, in the order of the grid, and there is none after the last', () => {

@@ -3,7 +3,7 @@
  * The same science as the wasm engine's, not the same bits.
  */
 import type { SharedImages, SubsetName } from '../../data/images';
-import { copyParameters, type Parameters } from '../../network';
+import type { Parameters } from '../../network';
 import { Diverged, type Engine, type EvaluationOptions, type Fit, type FitState, type Measurement } from '../engine';
 import type { Binding } from './binding';
 import { Device } from './device';
@@ -61,7 +61,7 @@ export class TfjsEngine implements Engine {
    * @param fits of one `fitKey`
    */
   fitTogether(fits: readonly Fit[]): Outcome<FitState>[] {
-    const outcomes: Outcome<FitState>[] = fits.map(({ start }) => ({ value: copied(start) }));
+    const outcomes: Outcome<FitState>[] = fits.map(({ start }) => ({ value: start }));
     const { epochs } = fits[0]!.settings;
     let states = new Map(fits.flatMap((fit, i) => (fit.start.epoch < epochs ? [[i, fit.start] as const] : [])));
     while (states.size > 0) {
@@ -114,7 +114,7 @@ export class TfjsEngine implements Engine {
         for (const [i, { index, fit }] of members.entries())
           try {
             if (!Number.isFinite(results[i]!.loss)) throw new Diverged(epoch);
-            fit.onEpoch?.({ epoch, ...results[i]!, snapshot: () => copied(read()[i]!) });
+            fit.onEpoch?.({ epoch, ...results[i]!, snapshot: () => read()[i]! });
           } catch (error) {
             left.set(index, error);
           }
@@ -137,11 +137,6 @@ export class TfjsEngine implements Engine {
     );
   }
 }
-
-const copied = ({ parameters, first, second, epoch }: FitState): FitState => ({
-  ...{ parameters: copyParameters(parameters), first: copyParameters(first) },
-  ...{ second: copyParameters(second), epoch },
-});
 
 export function unwrapped<T>(outcome: Outcome<T>): T {
   if ('error' in outcome) throw outcome.error;

@@ -1,5 +1,5 @@
 /** Networks of one shape as one: their parameters and moments are variables, [networks, in, out] and [networks, 1, out]. */
-import { type Masks, type Parameters, zeroParameters } from '../../network';
+import type { Masks, Parameters } from '../../network';
 import type { FitState } from '../engine';
 import type { TensorId } from './binding';
 import type { Device, Variable } from './device';
@@ -49,7 +49,7 @@ export class Networks {
 
   constructor(
     private readonly device: Device,
-    private readonly sizes: readonly number[],
+    sizes: readonly number[],
     states: readonly Pick<FitState, (typeof PARTS)[number]>[],
     masks: readonly (Masks | undefined)[],
   ) {
@@ -75,9 +75,9 @@ export class Networks {
 
   /** Copies of what each network has become. */
   read(epoch: number): FitState[] {
+    const none = (): Parameters => ({ weights: [], biases: [] });
     const states = Array.from({ length: this.count }, () => ({
-      ...{ parameters: zeroParameters(this.sizes), first: zeroParameters(this.sizes) },
-      ...{ second: zeroParameters(this.sizes), epoch },
+      ...{ parameters: none(), first: none(), second: none(), epoch },
     }));
     for (const [l, layer] of this.layers.entries())
       for (const kind of ['weights', 'biases'] as const)
