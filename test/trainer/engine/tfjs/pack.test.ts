@@ -97,6 +97,23 @@ describe.runIf(hasTfjs)(`a pack${whyNoTfjs}`, () => {
     expect(served).toEqual([3, 2]);
   });
 
+  it('takes no more memory after 2,000 steps than after 500, with checkpoints as trainers make them', () => {
+    const epochs = 334;
+    const megabytes: number[] = [];
+    const looking = fitOf(1, {
+      settings: { ...SETTINGS, epochs },
+      onEpoch: ({ snapshot }) => {
+        expect(snapshot().parameters.weights[0]).toHaveLength(40 * 23);
+        megabytes.push(process.memoryUsage.rss() / 1e6);
+      },
+    });
+    const others = [2, 3, 4].map((seed) => fitOf(seed, { settings: { ...SETTINGS, epochs } }));
+    engine.fitTogether([looking, ...others]);
+    const most = (from: number, to: number) => Math.max(...megabytes.slice(from, to));
+    // One tensor left behind at each step was 40 MB, all of them 250.
+    expect(most(epochs / 2, epochs)).toBeLessThan(most(0, epochs / 4) + 30);
+  });
+
   it('keeps as many tensors after 1,000 steps as before, and frees what it held', () => {
     const before = engine.tensors;
     let level = 0;
