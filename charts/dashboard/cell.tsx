@@ -16,7 +16,7 @@ function Picture({ draw, label, name }: { draw(): Element; label: string; name: 
   }, [draw]);
   return (
     <figure>
-      <div class="picture" ref={box} />
+      <div class={`picture ${name}`} ref={box} />
       <figcaption>
         {label} <TakeAway of={box} name={name} />
       </figcaption>
