@@ -5,33 +5,49 @@ import { asImage } from './image';
 import { Parts } from './parts';
 import type { LiveCell } from './shown';
 import { TakeAway } from './takeaway';
+import { type View, viewUrl } from './view';
 import { cellLabel, stateOf } from './wording';
 
 /** When none was chosen; more lines than colours are hard to tell apart. */
 const MOST_NETWORKS = 8;
-/** The least time between two drawings, ms. */
-const REST = 1000;
+/** The least time between two drawings, ms, and of what the last one took: 800 points take 0.1 s, and leave 1,800 elements behind. */
+const [REST, REST_OF_DRAWING] = [1000, 20];
 
 const drawnOf = (networks: readonly string[], isChosen: boolean) =>
   isChosen ? networks : networks.slice(0, MOST_NETWORKS);
 
+/** The list of before for as long as its elements are the same ones. */
+function useSame<Element>(list: readonly Element[]): readonly Element[] {
+  const kept = useRef(list);
+  const isSame = list.length === kept.current.length && list.every((element, at) => element === kept.current[at]);
+  if (!isSame) kept.current = list;
+  return kept.current;
+}
+
 export function Curve(props: {
   cells: readonly LiveCell[];
-  published: boolean;
-  /** Whether a person chose the networks: then all of them are drawn. */
-  isChosen: boolean;
+  /** What a person asked for; networks that were chosen are drawn all. */
+  view: View;
   /** Place of the cell that stands out. */
   marked: number | undefined;
   /** Told what is pointed at. */
   mark(cell: LiveCell | undefined): void;
   choose(cell: LiveCell): void;
 }) {
-  const { cells, published, isChosen } = props;
+  const { cells } = props;
+  const { networks: chosen, recipes, seeds, published } = props.view;
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
-  const drawnAt = useRef(0);
+  const asked = viewUrl({ networks: chosen, recipes, seeds, published });
+  const drawn = useRef({ asked: '', restUntil: 0 });
   const [parts, setParts] = useState<Parts>();
   const networks = useMemo(() => [...new Set(cells.map(({ network }) => network))], [cells]);
+  const own = drawnOf(networks, chosen.length > 0);
+  const measured = useMemo(
+    () => cells.filter(({ network, mean }) => mean !== undefined && own.includes(network)),
+    [cells, own.join()],
+  );
+  const shown = useSame(measured);
   const marked = useMemo(() => cells.find(({ at }) => at === props.marked), [cells, props.marked]);
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry!.contentRect.width)));
@@ -39,27 +55,28 @@ export function Curve(props: {
     return () => observer.disconnect();
   }, []);
   useEffect(() => {
-    const own = new Set(drawnOf(networks, isChosen));
-    const shown = cells.filter(({ network, mean }) => mean !== undefined && own.has(network));
     if (width === 0) return;
     const timer = setTimeout(
       () => {
-        drawnAt.current = performance.now();
+        const began = performance.now();
         const { rows, note } = tradeoffOf(shown);
-        const drawn = { rows: published ? rows : rows.filter(({ recipe }) => recipe !== 'published'), note };
+        const figure = { rows: published ? rows : rows.filter(({ recipe }) => recipe !== 'published'), note };
         if (shown.length === 0) {
           box.current!.replaceChildren('Nothing is measured yet.');
           return setParts(undefined);
         }
-        const picture = drawTradeoff(drawn, { document, width });
+        const picture = drawTradeoff(figure, { document, width });
         box.current!.replaceChildren(picture);
         setParts(new Parts(picture, shown));
         asImage(picture, 'Test error against remaining weights; the table has the same numbers');
+        const now = performance.now();
+        drawn.current = { asked, restUntil: now + Math.max(REST, REST_OF_DRAWING * (now - began)) };
       },
-      Math.max(0, drawnAt.current + REST - performance.now()),
+      // A person does not wait for what was drawn before.
+      drawn.current.asked === asked ? Math.max(0, drawn.current.restUntil - performance.now()) : 0,
     );
     return () => clearTimeout(timer);
-  }, [cells, networks, published, isChosen, width]);
+  }, [shown, asked, width]);
   useEffect(() => parts?.mark(marked), [parts, marked]);
   // What is pointed at is looked up in the picture of the moment.
   const current = useRef(props);
@@ -94,7 +111,7 @@ export function Curve(props: {
           : cellLabel(marked, stateOf(marked, false))}
       </p>
       <TakeAway of={box} name="tradeoff" />
-      {drawnOf(networks, isChosen).length < networks.length && (
+      {own.length < networks.length && (
         <p>
           The first {MOST_NETWORKS} of {networks.length} networks are drawn; those that are chosen above are drawn all.
         </p>

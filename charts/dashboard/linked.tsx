@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { Curve } from './curve';
 import type { Axes, LiveCell } from './shown';
 import { Table } from './table';
+import type { View } from './view';
 
 /** The cell that is pointed at, and where. */
 export interface Marked {
@@ -15,25 +16,18 @@ export function Linked(props: {
   /** Those that are shown; the places of all. */
   cells: readonly LiveCell[];
   atWork: readonly number[];
-  published: boolean;
-  isChosen: boolean;
-  open: number | undefined;
+  /** What a person asked for. */
+  view: View;
   choose(cell: LiveCell): void;
 }) {
-  const { axes, cells, atWork, published, isChosen, open, choose } = props;
+  const { axes, cells, atWork, view, choose } = props;
+  const open = view.cell;
   const [marked, mark] = useState<Marked>();
   const of = (from: Marked['from']) => (cell: LiveCell | undefined) => mark(cell && { at: cell.at, from });
   return (
     <>
       <Table axes={axes} cells={cells} atWork={atWork} open={open} marked={marked} mark={of('table')} choose={choose} />
-      <Curve
-        cells={cells}
-        published={published}
-        isChosen={isChosen}
-        marked={marked?.at ?? open}
-        mark={of('curve')}
-        choose={choose}
-      />
+      <Curve cells={cells} view={view} marked={marked?.at ?? open} mark={of('curve')} choose={choose} />
     </>
   );
 }

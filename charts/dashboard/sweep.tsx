@@ -237,9 +237,7 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
             axes={axes}
             cells={shown}
             atWork={status?.cellsAtWork ?? NONE}
-            published={published}
-            isChosen={networks.length > 0}
-            open={view.cell}
+            view={{ ...view, seeds }}
             choose={({ at }) => change({ cell: at })}
           />
         </div>
