@@ -10,8 +10,8 @@ import { cellLabel, stateOf } from './wording';
 
 /** When none was chosen; more lines than colours are hard to tell apart. */
 const MOST_NETWORKS = 8;
-/** The least time between two drawings, ms, and of what the last one took: 800 points take 0.1 s, and leave 1,800 elements behind. */
-const [REST, REST_OF_DRAWING] = [1000, 20];
+/** The least time between two drawings, ms, and in times the last one: 800 points take 0.1 s, and leave 1,800 elements behind. */
+const [REST, RESTS_OF_ONE] = [1000, 50];
 
 const drawnOf = (networks: readonly string[], isChosen: boolean) =>
   isChosen ? networks : networks.slice(0, MOST_NETWORKS);
@@ -70,7 +70,7 @@ export function Curve(props: {
         setParts(new Parts(picture, shown));
         asImage(picture, 'Test error against remaining weights; the table has the same numbers');
         const now = performance.now();
-        drawn.current = { asked, restUntil: now + Math.max(REST, REST_OF_DRAWING * (now - began)) };
+        drawn.current = { asked, restUntil: now + Math.max(REST, RESTS_OF_ONE * (now - began)) };
       },
       // A person does not wait for what was drawn before.
       drawn.current.asked === asked ? Math.max(0, drawn.current.restUntil - performance.now()) : 0,

@@ -1,9 +1,12 @@
 /** The table and the curve, linked: what is pointed at in one stands out in the other. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Curve } from './curve';
 import type { Axes, LiveCell } from './shown';
 import { Table } from './table';
 import type { View } from './view';
+
+/** A pointer that passes over cells faster, in ms, means none of them. */
+const MOMENT = 60;
 
 /** The cell that is pointed at, and where. */
 export interface Marked {
@@ -23,7 +26,12 @@ export function Linked(props: {
   const { axes, cells, atWork, view, choose } = props;
   const open = view.cell;
   const [marked, mark] = useState<Marked>();
-  const of = (from: Marked['from']) => (cell: LiveCell | undefined) => mark(cell && { at: cell.at, from });
+  const soon = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(soon.current), []);
+  const of = (from: Marked['from']) => (cell: LiveCell | undefined) => {
+    clearTimeout(soon.current);
+    soon.current = setTimeout(() => mark(cell && { at: cell.at, from }), MOMENT);
+  };
   return (
     <>
       <Table axes={axes} cells={cells} atWork={atWork} open={open} marked={marked} mark={of('table')} choose={choose} />
