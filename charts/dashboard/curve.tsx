@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { drawTradeoff, tradeoffOf } from '../figures/tradeoff';
 import { asImage } from './image';
 import { Parts } from './parts';
+import { useSame } from './same';
 import type { LiveCell } from './shown';
 import { TakeAway } from './takeaway';
 import { type View, viewUrl } from './view';
@@ -15,14 +16,6 @@ const [REST, RESTS_OF_ONE] = [1000, 50];
 
 const drawnOf = (networks: readonly string[], isChosen: boolean) =>
   isChosen ? networks : networks.slice(0, MOST_NETWORKS);
-
-/** The list of before for as long as its elements are the same ones. */
-function useSame<Element>(list: readonly Element[]): readonly Element[] {
-  const kept = useRef(list);
-  const isSame = list.length === kept.current.length && list.every((element, at) => element === kept.current[at]);
-  if (!isSame) kept.current = list;
-  return kept.current;
-}
 
 export function Curve(props: {
   cells: readonly LiveCell[];
@@ -43,10 +36,10 @@ export function Curve(props: {
   const [parts, setParts] = useState<Parts>();
   const networks = useMemo(() => [...new Set(cells.map(({ network }) => network))], [cells]);
   const own = drawnOf(networks, chosen.length > 0);
-  const measured = useMemo(
-    () => cells.filter(({ network, mean }) => mean !== undefined && own.includes(network)),
-    [cells, own.join()],
-  );
+  const measured = useMemo(() => {
+    const drawnOnes = new Set(own);
+    return cells.filter(({ network, mean }) => mean !== undefined && drawnOnes.has(network));
+  }, [cells, own.join()]);
   const shown = useSame(measured);
   const marked = useMemo(() => cells.find(({ at }) => at === props.marked), [cells, props.marked]);
   useEffect(() => {

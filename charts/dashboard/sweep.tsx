@@ -159,6 +159,8 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
       ),
     [cells, networks, recipes],
   );
+  // Cells get other names only with other axes.
+  const names = useMemo(() => ({ networks: namesOf(cells, 'network'), recipes: namesOf(cells, 'recipe') }), [axes]);
   const others = useOthers(name, view.with);
   const open = view.cell === undefined ? undefined : cells[view.cell];
   const base = `api/sweeps/${encodeURIComponent(name)}`;
@@ -193,13 +195,13 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
         <Several
           label="Networks"
-          options={namesOf(cells, 'network')}
+          options={names.networks}
           chosen={networks}
           choose={(chosen) => change({ networks: chosen })}
         />
         <Several
           label="Recipes"
-          options={namesOf(cells, 'recipe')}
+          options={names.recipes}
           chosen={recipes}
           choose={(chosen) => change({ recipes: chosen })}
         />

@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { LEGEND, shadeOf } from './colour';
 import type { Marked } from './linked';
+import { useSame } from './same';
 import type { Axes, LiveCell } from './shown';
 import { cellLabel, meanText, SIGNS, stateOf } from './wording';
 
@@ -16,7 +17,8 @@ export interface Column {
 export interface Row {
   network: string;
   recipe: string;
-  cells: (LiveCell | undefined)[];
+  /** Places of its cells, a column each. */
+  places: (number | undefined)[];
 }
 
 export function columnsOf({ pruneRatios, remainingWeights }: Axes): Column[] {
@@ -44,7 +46,7 @@ export function rowsOf(cells: readonly LiveCell[], columns: readonly Column[], {
   return [...rows.values()].map((row) => {
     const { network, recipe } = row.values().next().value!;
     const total = weights[network] ?? 0;
-    return { network, recipe, cells: columns.map(({ countOf }) => row.get(countOf(total))) };
+    return { network, recipe, places: columns.map(({ countOf }) => row.get(countOf(total))?.at) };
   });
 }
 
@@ -93,7 +95,14 @@ export function Table(props: {
 }) {
   const { axes, cells, open, marked, mark, choose } = props;
   const columns = useMemo(() => columnsOf(axes), [axes]);
-  const rows = useMemo(() => rowsOf(cells, columns, axes), [cells, columns, axes]);
+  // Numbers come many times a second; which cells there are changes seldom.
+  const places = useSame(cells.map(({ at }) => at));
+  const rows = useMemo(() => rowsOf(cells, columns, axes), [places, columns, axes]);
+  const cellAt = useMemo(() => {
+    const found: (LiveCell | undefined)[] = [];
+    for (const cell of cells) found[cell.at] = cell;
+    return found;
+  }, [cells]);
   const atWork = useMemo(() => new Set(props.atWork), [props.atWork]);
   const box = useRef<HTMLDivElement>(null);
   const [seen, setSeen] = useState({ top: 0, height: 600 });
@@ -133,8 +142,8 @@ export function Table(props: {
   /** A place in the table; nothing for a cell that is not in it. */
   const placeOf = (at: number | undefined): [number, number] | undefined => {
     if (at === undefined) return undefined;
-    for (const [row, { cells: own }] of rows.entries()) {
-      const column = own.findIndex((cell) => cell?.at === at);
+    for (const [row, { places }] of rows.entries()) {
+      const column = places.indexOf(at);
       if (column >= 0) return [row, column];
     }
     return undefined;
@@ -167,7 +176,7 @@ export function Table(props: {
       ...{ ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] },
       ...{ PageUp: [-page, 0], PageDown: [page, 0], Home: [0, -columns.length], End: [0, columns.length] },
     };
-    const cell = rows[row]?.cells[column];
+    const cell = cellAt[rows[row]?.places[column] ?? -1];
     if ((event.key === 'Enter' || event.key === ' ') && cell !== undefined) {
       event.preventDefault();
       choose(cell);
@@ -199,42 +208,45 @@ export function Table(props: {
           </thead>
           <tbody>
             {first > 0 && <tr role="presentation" class="gap" style={{ height: `${first * ROW}px` }} />}
-            {rows.slice(first, last).map(({ network, recipe, cells: own }, index) => (
+            {rows.slice(first, last).map(({ network, recipe, places }, index) => (
               <tr key={`${network} ${recipe}`} aria-rowindex={first + index + 2}>
                 <th scope="row">
                   {network}
                   <small>{recipe}</small>
                 </th>
-                {own.map((cell, at) => (
-                  <td
-                    role="gridcell"
-                    key={at}
-                    tabIndex={first + index === tabRow && at === column ? 0 : -1}
-                    onFocus={() => {
-                      setActive([first + index, at]);
-                      focused.current = cell;
-                      mark(cell);
-                    }}
-                    onBlur={() => {
-                      focused.current = undefined;
-                      mark(undefined);
-                    }}
-                    onPointerEnter={() => mark(cell)}
-                    onPointerLeave={() => mark(focused.current)}
-                    onClick={() => cell !== undefined && choose(cell)}
-                  >
-                    {cell === undefined ? (
-                      <span class="unseen">no such cell</span>
-                    ) : (
-                      <CellView
-                        cell={cell}
-                        isAtWork={atWork.has(cell.at)}
-                        isOpen={cell.at === open}
-                        isMarked={cell.at === marked?.at}
-                      />
-                    )}
-                  </td>
-                ))}
+                {places.map((place, at) => {
+                  const cell = place === undefined ? undefined : cellAt[place];
+                  return (
+                    <td
+                      role="gridcell"
+                      key={at}
+                      tabIndex={first + index === tabRow && at === column ? 0 : -1}
+                      onFocus={() => {
+                        setActive([first + index, at]);
+                        focused.current = cell;
+                        mark(cell);
+                      }}
+                      onBlur={() => {
+                        focused.current = undefined;
+                        mark(undefined);
+                      }}
+                      onPointerEnter={() => mark(cell)}
+                      onPointerLeave={() => mark(focused.current)}
+                      onClick={() => cell !== undefined && choose(cell)}
+                    >
+                      {cell === undefined ? (
+                        <span class="unseen">no such cell</span>
+                      ) : (
+                        <CellView
+                          cell={cell}
+                          isAtWork={atWork.has(cell.at)}
+                          isOpen={cell.at === open}
+                          isMarked={cell.at === marked?.at}
+                        />
+                      )}
+                    </td>
+                  );
+                })}
               </tr>
             ))}
             {last < rows.length && (

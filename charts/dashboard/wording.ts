@@ -1,6 +1,9 @@
 /** Numbers and states in words. */
 import type { LiveCell, Status } from './shown';
 
+/** Made once: `toLocaleString` makes one at each call, and a table says thousands of counts a second. */
+const COUNT = new Intl.NumberFormat('en');
+
 export const percent = (fraction: number): string => (100 * fraction).toFixed(2);
 
 /** `98.12 ± 0.10`, percent. */
@@ -23,7 +26,7 @@ export const SIGNS: Record<CellState, string> = { empty: '·', running: '▶', p
 export function cellLabel(cell: LiveCell, state: CellState): string {
   const mean = cell.mean === undefined ? 'no measurement' : `accuracy ${meanText(cell)} percent`;
   const failed = cell.failed === undefined ? '' : `, ${cell.failed} failed`;
-  return `${cell.network}, ${cell.recipe}, ${cell.remainingWeights.toLocaleString('en')} weights left: ${mean}, ${cell.n} of ${cell.N} trials${failed}, ${state}`;
+  return `${cell.network}, ${cell.recipe}, ${COUNT.format(cell.remainingWeights)} weights left: ${mean}, ${cell.n} of ${cell.N} trials${failed}, ${state}`;
 }
 
 export function duration(seconds: number): string {
