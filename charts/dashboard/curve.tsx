@@ -11,8 +11,8 @@ import { cellLabel, stateOf } from './wording';
 
 /** When none was chosen; more lines than colours are hard to tell apart. */
 const MOST_NETWORKS = 8;
-/** The least time between two drawings, ms, and in times the last one: 800 points take 0.1 s, and leave 1,800 elements behind. */
-const [REST, RESTS_OF_ONE] = [1000, 50];
+/** The least time between two drawings, ms, and in drawings: one of 800 points takes 0.1 s, and leaves 1,800 elements behind. */
+const [REST, REST_IN_DRAWINGS] = [1000, 50];
 
 const drawnOf = (networks: readonly string[], isChosen: boolean) =>
   isChosen ? networks : networks.slice(0, MOST_NETWORKS);
@@ -37,8 +37,8 @@ export function Curve(props: {
   const networks = useMemo(() => [...new Set(cells.map(({ network }) => network))], [cells]);
   const own = drawnOf(networks, chosen.length > 0);
   const measured = useMemo(() => {
-    const drawnOnes = new Set(own);
-    return cells.filter(({ network, mean }) => mean !== undefined && drawnOnes.has(network));
+    const names = new Set(own);
+    return cells.filter(({ network, mean }) => mean !== undefined && names.has(network));
   }, [cells, own.join()]);
   const shown = useSame(measured);
   const marked = useMemo(() => cells.find(({ at }) => at === props.marked), [cells, props.marked]);
@@ -63,7 +63,7 @@ export function Curve(props: {
         setParts(new Parts(picture, shown));
         asImage(picture, 'Test error against remaining weights; the table has the same numbers');
         const now = performance.now();
-        drawn.current = { asked, restUntil: now + Math.max(REST, RESTS_OF_ONE * (now - began)) };
+        drawn.current = { asked, restUntil: now + Math.max(REST, REST_IN_DRAWINGS * (now - began)) };
       },
       // A person does not wait for what was drawn before.
       drawn.current.asked === asked ? Math.max(0, drawn.current.restUntil - performance.now()) : 0,
