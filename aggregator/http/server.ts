@@ -100,7 +100,9 @@ export async function apiOf(
   };
   // No ETag is made of what is not there as a whole, and no proxy should hold it back.
   const sendStream: SendStream = (reply, type, pieces) => {
-    const stream = Readable.from(cutWhenSlow(pieces, limits.patience, () => reply.raw.destroy()));
+    // Who asks for the head alone never reads.
+    const isRead = reply.request.method !== 'HEAD';
+    const stream = Readable.from(isRead ? cutWhenSlow(pieces, limits.patience, () => reply.raw.destroy()) : []);
     return reply.type(type).header('cache-control', 'no-cache').header('x-accel-buffering', 'no').send(stream);
   };
   const api: Api = { server, aggregator, boardOf, sendStream };
@@ -302,11 +304,13 @@ function fileRoutes({ server, aggregator, boardOf, sendStream }: Api, gate: Gate
       onRequest: gate,
       schema: { summary: 'A copy of the store, for any DuckDB: the tables trials and cells are where to begin' },
     },
-    async (_, reply) => {
+    async ({ method }, reply) => {
+      const type = 'application/octet-stream';
+      if (method === 'HEAD') return sendStream(reply, type, Readable.from([]));
       const stream = (await nameless((path) => aggregator.store.copyTo(path))).createReadStream();
-      // Who went away during the copying, or asked for the head alone, never reads.
+      // Who went away during the copying never reads.
       finished(reply.raw, () => stream.destroy());
-      return sendStream(reply, 'application/octet-stream', stream);
+      return sendStream(reply, type, stream);
     },
   );
 }
