@@ -14,11 +14,10 @@ const MOST_NETWORKS = 8;
 /** The least time between two drawings, ms, and in drawings: one of 800 points takes 0.1 s, and leaves 1,800 elements behind. */
 const [REST, REST_IN_DRAWINGS] = [1000, 50];
 
-const drawnOf = (networks: readonly string[], isChosen: boolean) =>
-  isChosen ? networks : networks.slice(0, MOST_NETWORKS);
-
 export function Curve(props: {
   cells: readonly LiveCell[];
+  /** All of the sweep. */
+  networks: readonly string[];
   /** What a person asked for; networks that were chosen are drawn all. */
   view: View;
   /** Place of the cell that stands out. */
@@ -27,19 +26,18 @@ export function Curve(props: {
   mark(cell: LiveCell | undefined): void;
   choose(cell: LiveCell): void;
 }) {
-  const { cells } = props;
+  const { cells, networks } = props;
   const { networks: chosen, recipes, seeds, published } = props.view;
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const asked = viewUrl({ networks: chosen, recipes, seeds, published });
   const drawn = useRef({ asked: '', restUntil: 0 });
   const [parts, setParts] = useState<Parts>();
-  const networks = useMemo(() => [...new Set(cells.map(({ network }) => network))], [cells]);
-  const own = drawnOf(networks, chosen.length > 0);
+  const isPart = chosen.length === 0 && networks.length > MOST_NETWORKS;
   const measured = useMemo(() => {
-    const names = new Set(own);
+    const names = new Set(isPart ? networks.slice(0, MOST_NETWORKS) : networks);
     return cells.filter(({ network, mean }) => mean !== undefined && names.has(network));
-  }, [cells, own.join()]);
+  }, [cells, networks, isPart]);
   const shown = useSame(measured);
   const marked = useMemo(() => cells.find(({ at }) => at === props.marked), [cells, props.marked]);
   useEffect(() => {
@@ -104,7 +102,7 @@ export function Curve(props: {
           : cellLabel(marked, stateOf(marked, false))}
       </p>
       <TakeAway of={box} name="tradeoff" />
-      {own.length < networks.length && (
+      {isPart && (
         <p>
           The first {MOST_NETWORKS} of {networks.length} networks are drawn; those that are chosen above are drawn all.
         </p>

@@ -18,12 +18,14 @@ export function Linked(props: {
   axes: Axes;
   /** Those that are shown; the places of all. */
   cells: readonly LiveCell[];
+  /** All of the sweep. */
+  networks: readonly string[];
   atWork: readonly number[];
   /** What a person asked for. */
   view: View;
   choose(cell: LiveCell): void;
 }) {
-  const { axes, cells, atWork, view, choose } = props;
+  const { axes, cells, networks, atWork, view, choose } = props;
   const open = view.cell;
   const [marked, mark] = useState<Marked>();
   const soon = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -35,7 +37,14 @@ export function Linked(props: {
   return (
     <>
       <Table axes={axes} cells={cells} atWork={atWork} open={open} marked={marked} mark={of('table')} choose={choose} />
-      <Curve cells={cells} view={view} marked={marked?.at ?? open} mark={of('curve')} choose={choose} />
+      <Curve
+        cells={cells}
+        networks={networks}
+        view={view}
+        marked={marked?.at ?? open}
+        mark={of('curve')}
+        choose={choose}
+      />
     </>
   );
 }

@@ -238,6 +238,7 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
           <Linked
             axes={axes}
             cells={shown}
+            networks={names.networks}
             atWork={status?.cellsAtWork ?? NONE}
             view={{ ...view, seeds }}
             choose={({ at }) => change({ cell: at })}

@@ -64,23 +64,26 @@ const Legend = () => (
   </ul>
 );
 
+/** The same element as before when nothing about the cell changed: most of a scrolled table has nothing new. */
 function CellView(props: { cell: LiveCell; isAtWork: boolean; isOpen: boolean; isMarked: boolean }) {
   const { cell, isAtWork, isOpen, isMarked } = props;
-  const state = stateOf(cell, isAtWork);
-  const label = cellLabel(cell, state);
-  return (
-    <span
-      class={`cell ${state}${isOpen ? ' open' : ''}${isMarked ? ' marked' : ''}`}
-      {...(cell.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
-      title={label}
-    >
-      <span aria-hidden="true">
-        {SIGNS[state]} {cell.mean === undefined ? '' : meanText(cell)}
+  return useMemo(() => {
+    const state = stateOf(cell, isAtWork);
+    const label = cellLabel(cell, state);
+    return (
+      <span
+        class={`cell ${state}${isOpen ? ' open' : ''}${isMarked ? ' marked' : ''}`}
+        {...(cell.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
+        title={label}
+      >
+        <span aria-hidden="true">
+          {SIGNS[state]} {cell.mean === undefined ? '' : meanText(cell)}
+        </span>
+        <small aria-hidden="true">{state === 'complete' ? '' : `${cell.n} of ${cell.N}`}</small>
+        <span class="unseen">{label}</span>
       </span>
-      <small aria-hidden="true">{state === 'complete' ? '' : `${cell.n} of ${cell.N}`}</small>
-      <span class="unseen">{label}</span>
-    </span>
-  );
+    );
+  }, [cell, isAtWork, isOpen, isMarked]);
 }
 
 export function Table(props: {

@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
+import { MadeUpRun } from '../../aggregator/folder';
 import { start, writeSweep } from '../../cli/prunesweep';
 import { document as sweepDocument } from '../../fixtures';
 import { temporaryFolder } from '../../idxfiles';
@@ -222,6 +223,32 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     await page.keyboard.press('ArrowRight');
     await expect.poll(() => markedCell.textContent()).toBe(await cellOf(page, 6).textContent());
     expect(await marked.count()).toBe(3);
+    await page.close();
+  });
+
+  it('draws the curve again when a point of it changes, and not when others do', async () => {
+    const hiddenWidths = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((width) => [width]);
+    const run = new MadeUpRun(join(temporaryFolder(), 'out'), { hiddenWidths, pruneRatios: [0, 0.5], seeds: 1 });
+    // Eight networks are drawn when none is chosen: all but the last; each has two trials.
+    run.write(1, 16);
+    const { url } = await serve(run.folder);
+    const page = await browser.newPage();
+    await page.goto(`${url}/?sweep=test`);
+    await page.getByRole('img', { name: /Test error/ }).waitFor();
+    await page.evaluate(() => {
+      const drawings: unknown[] = [];
+      Object.assign(window, { drawings });
+      new MutationObserver(() => drawings.push(1)).observe(document.querySelector('.picture')!, { childList: true });
+    });
+    const drawings = () => page.evaluate(() => (window as unknown as { drawings: unknown[] }).drawings.length);
+    run.write(16, 18);
+    await page.getByText('1 still to come').waitFor();
+    // Longer than the curve rests after a drawing of so few points.
+    await page.waitForTimeout(4000);
+    expect(await drawings()).toBe(0);
+    run.write(0, 1);
+    await page.getByText('✓ complete').waitFor();
+    await expect.poll(drawings, { timeout: 10_000 }).toBe(1);
     await page.close();
   });
 
