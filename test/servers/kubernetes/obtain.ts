@@ -1,10 +1,11 @@
 /**
- * The programs of a Kubernetes control plane, and of its nodes those that are Kubernetes' own, each from the first place that has it: the folder KUBEBUILDER_ASSETS, PATH,
- * the user's cache folder, the official download, a build of the Go module beside this file.
+ * The programs of a Kubernetes control plane, and of its nodes those that are Kubernetes' own, each from the first place
+ * that has it: the folder KUBEBUILDER_ASSETS, PATH, the user's cache folder, the official download, a build (../gobuild.ts).
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildApart, buildHere, fingerprint, pinned } from '../gobuild';
 import {
   cacheFolder,
   download,
@@ -38,9 +39,6 @@ export type Programs = Record<ProgramName, string>;
 const ofThisSystem = (program: ProgramName) =>
   process.platform === 'linux' || (program !== 'kubelet' && program !== 'kube-proxy');
 
-const MODULE = join(__dirname, 'go');
-const pins = readFileSync(join(MODULE, 'go.mod'), 'utf8');
-const pinned = (path: string) => new RegExp(`^\\t${path} v(\\S+)$`, 'm').exec(pins)![1]!;
 const KUBERNETES = pinned('k8s.io/kubernetes');
 const ETCD = pinned('go.etcd.io/etcd/server/v3');
 /** It does not compile with the packages of this Kubernetes, and so is built from a module graph of its own. */
@@ -75,11 +73,7 @@ export interface Source {
 }
 
 /** The cache's folder is another one for each set of pins: what it has suits this source tree. */
-function keptFolder(): string {
-  const sources = createHash('sha256').update(pins).update(KWOK);
-  for (const file of ['main.go', 'node_linux.go']) sources.update(readFileSync(join(MODULE, file)));
-  return join(cacheFolder(), `kubernetes-${KUBERNETES}-${sources.digest('hex').slice(0, 8)}`);
-}
+const keptFolder = () => join(cacheFolder(), `kubernetes-${KUBERNETES}-${fingerprint(KWOK)}`);
 
 /** Programs that somebody else put there: they may be older than what we need. */
 function foreign(name: string, place: (program: ProgramName) => string | undefined): Source {
@@ -201,7 +195,6 @@ export const fromGo = (say: (line: string) => void): Source => ({
     inTemporaryFolder(async (folder) => {
       await run('go', ['version']);
       say(`building ${missing.join(', ')} from Go modules: minutes, this once`);
-      const options = { cwd: MODULE, env: { ...process.env, CGO_ENABLED: '0', GOBIN: folder }, maxBuffer: 2 ** 26 };
       const found: Partial<Programs> = {};
       const part = async (names: readonly ProgramName[], build: () => Promise<Partial<Programs>>) => {
         if (names.length === 0) return;
@@ -213,17 +206,17 @@ export const fromGo = (say: (line: string) => void): Source => ({
       const ofModule = missing.filter((program) => program !== 'kwok');
       await part(ofModule, async () => {
         const [major, minor] = KUBERNETES.split('.');
-        const says = { gitVersion: `v${KUBERNETES}`, gitMajor: major, gitMinor: minor };
-        const versions = Object.entries(says).map(
-          ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
-        );
-        const flags = ['-buildvcs=false', '-mod=readonly', '-trimpath', `-ldflags=-s -w ${versions.join(' ')}`];
-        await run('go', ['build', ...flags, '-o', join(folder, 'kubernetes'), '.'], options);
+        const said = 'k8s.io/component-base/version';
+        await buildHere('.', join(folder, 'kubernetes'), {
+          [`${said}.gitVersion`]: `v${KUBERNETES}`,
+          [`${said}.gitMajor`]: major!,
+          [`${said}.gitMinor`]: minor!,
+        });
         return keepUnderNames(join(folder, 'kubernetes'), ofModule);
       });
       const kwok = missing.filter((program) => program === 'kwok');
       await part(kwok, async () => {
-        await run('go', ['install', '-trimpath', '-ldflags=-s -w', `sigs.k8s.io/kwok/cmd/kwok@v${KWOK}`], options);
+        await buildApart(`sigs.k8s.io/kwok/cmd/kwok@v${KWOK}`, folder);
         return { kwok: keep(join(folder, 'kwok'), join(keptFolder(), 'kwok')) };
       });
       return found;
