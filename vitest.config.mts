@@ -4,9 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/servers/setup.ts'],
-    // A file waits for its servers for a good part of its time, and may have a control plane of 1 GB.
-    maxWorkers: 3,
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // On two cores one at a time takes 33 minutes, two 20, three 22. A file may have a control plane of 1 GB.
+    maxWorkers: 2,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });
