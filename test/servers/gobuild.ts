@@ -1,8 +1,8 @@
 /** Builds of servers from source: of the Go module beside this file, whose packages they share, or of a module by itself. */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from './source';
+import { inTemporaryFolder, run } from './source';
 
 const MODULE = join(__dirname, 'go');
 const pins = readFileSync(join(MODULE, 'go.mod'), 'utf8');
@@ -20,11 +20,40 @@ const leanly = (ldflags: readonly string[]) => `-ldflags=${['-s -w', ...ldflags]
  * Of a package of the module beside this file, `.` or what go.mod pins.
  * @param says what the linker sets, by the name of the variable
  */
-export async function buildHere(path: string, program: string, says: Readonly<Record<string, string>>): Promise<void> {
+export async function buildHere(
+  path: string,
+  program: string,
+  { says = {}, more = [] }: { says?: Readonly<Record<string, string>>; more?: readonly string[] } = {},
+): Promise<void> {
   const sets = Object.entries(says).map(([name, value]) => `-X ${name}=${value}`);
-  const flags = [...FLAGS, '-buildvcs=false', '-mod=readonly', leanly(sets)];
+  const flags = [...FLAGS, '-buildvcs=false', '-mod=readonly', leanly(sets), ...more];
   await run('go', ['build', ...flags, '-o', program, path], {
     ...{ cwd: MODULE, env: environment(), maxBuffer: 2 ** 26 },
+  });
+}
+
+export interface Amendment {
+  module: string;
+  file: string;
+  from: string;
+  to: string;
+}
+
+/** As buildHere, of a module of go.mod that compiles with the packages of the others once its `file` says `to` for `from`. */
+export async function buildAmended(path: string, program: string, amendment: Amendment): Promise<void> {
+  const { module, file, from, to } = amendment;
+  await inTemporaryFolder(async (folder) => {
+    const { stdout } = await run('go', ['mod', 'download', '-json', module], { cwd: MODULE, env: environment() });
+    const copy = join(folder, 'module');
+    // Go keeps modules read-only, and lets nothing take the place of a file there.
+    await run('cp', ['-R', (JSON.parse(stdout) as { Dir: string }).Dir, copy]);
+    await run('chmod', ['-R', 'u+w', copy]);
+    const source = readFileSync(join(copy, file), 'utf8');
+    if (!source.includes(from)) throw new Error(`${file} of ${module} does not say ${from}`);
+    writeFileSync(join(copy, file), source.replaceAll(from, to));
+    writeFileSync(join(folder, 'amended.mod'), `${pins}\nreplace ${module} => ${copy}\n`);
+    copyFileSync(join(MODULE, 'go.sum'), join(folder, 'amended.sum'));
+    await buildHere(path, program, { more: [`-modfile=${join(folder, 'amended.mod')}`] });
   });
 }
 

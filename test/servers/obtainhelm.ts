@@ -64,10 +64,11 @@ const fromGo = (say: (line: string) => void): Source => ({
   async find(folder) {
     await run('go', ['version']);
     say('building helm from its Go module: less than a minute after Kubernetes, this once');
-    await buildHere('helm.sh/helm/v3/cmd/helm', join(folder, 'helm'), {
+    const says = {
       'helm.sh/helm/v3/internal/version.version': `v${HELM_VERSION}`,
       'helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor': KUBERNETES_MINOR,
-    });
+    };
+    await buildHere('helm.sh/helm/v3/cmd/helm', join(folder, 'helm'), { says });
     return join(folder, 'helm');
   },
 });
