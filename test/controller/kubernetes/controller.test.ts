@@ -123,7 +123,7 @@ describe.runIf(isHere)(`a PruneSweep${whyNoKubernetes}${whyNoNats}`, () => {
     await cluster.kubectl('annotate', 'psw', 'test', `${RETRY_ANNOTATION}=1`);
     await cluster.until('Complete');
     expect(await cluster.jobs()).toHaveLength(1);
-  }, 600_000);
+  });
 
   it('does not count a pod that was disrupted', async () => {
     const cluster = await TestCluster.startOn(plane);
@@ -187,7 +187,7 @@ describe.runIf(isHere)(`a PruneSweep${whyNoKubernetes}${whyNoNats}`, () => {
     expect(configMaps.trim().split('\n')).toEqual(names.map((name) => `configmap/${name}`));
     await cluster.kubectl('delete', 'psw', 'test', '--timeout=60s');
     await expect.poll(async () => [...(await cluster.jobs()), ...(await cluster.pods())].length, PATIENT).toBe(0);
-  }, 600_000);
+  });
 
   it('that is deleted takes all that it owns with it, and leaves its table unless that is to go too', async () => {
     const cluster = await TestCluster.startOn(plane);
@@ -246,7 +246,7 @@ describe.runIf(isHere)(`a PruneSweep${whyNoKubernetes}${whyNoNats}`, () => {
     await cluster.kubectl('delete', 'pods', '--all', '--wait=false');
     await cluster.until('Complete');
     expect(await cluster.jobs()).toHaveLength(1);
-  }, 600_000);
+  });
 });
 
 describe.runIf(isHere)(`a PruneSweep in a queue of Kueue${whyNoKubernetes}${whyNoNats}`, () => {
