@@ -34,9 +34,9 @@ export function forward(
   for (const [l, weights] of network.weights.entries()) {
     const [before, outputs] = [activations[l]!, sizes[l + 1]!];
     const after = Float64Array.from(network.biases[l]!);
-    for (let i = 0; i < before.length; i++) {
-      if (before[i] === 0) continue;
-      for (let j = 0; j < outputs; j++) after[j]! += before[i]! * weights[i * outputs + j]!;
+    for (const [i, input] of before.entries()) {
+      if (input === 0) continue;
+      for (let j = 0, k = i * outputs; j < outputs; j++, k++) after[j]! += input * weights[k]!;
     }
     if (l < network.weights.length - 1 && !linear.includes(l))
       for (let j = 0; j < outputs; j++) after[j] = Math.max(0, after[j]!);
@@ -67,15 +67,14 @@ export function gradient(
     let delta = powers.map((power, j) => (power / sum - (j === label ? 1 : 0)) / images.length);
     for (let l = network.weights.length - 1; l >= 0; l--) {
       const [before, outputs, weights] = [activations[l]!, sizes[l + 1]!, network.weights[l]!];
+      const [ofWeights, ofBiases] = [total.weights[l]!, total.biases[l]!];
       const back = new Float64Array(before.length);
-      for (let j = 0; j < outputs; j++) total.biases[l]![j]! += delta[j]!;
-      for (let i = 0; i < before.length; i++) {
+      for (let j = 0; j < outputs; j++) ofBiases[j]! += delta[j]!;
+      for (const [i, input] of before.entries()) {
         // A ReLU that is off passes nothing back, and an input of 0 has no gradient.
-        if (before[i] === 0 && !linear.includes(l - 1)) continue;
-        for (let j = 0; j < outputs; j++) {
-          total.weights[l]![i * outputs + j]! += before[i]! * delta[j]!;
-          back[i]! += weights[i * outputs + j]! * delta[j]!;
-        }
+        if (input === 0 && !linear.includes(l - 1)) continue;
+        for (let j = 0, k = i * outputs; j < outputs; j++, k++) ofWeights[k]! += input * delta[j]!;
+        if (l > 0) for (let j = 0, k = i * outputs; j < outputs; j++, k++) back[i]! += weights[k]! * delta[j]!;
       }
       delta = back;
     }
@@ -95,25 +94,26 @@ export function train(
   const network = widened(start);
   const [first, second] = [zerosLike(network), zerosLike(network)];
   for (const [index, batch] of batches.entries()) {
-    const step = index + 1;
+    const [firstShare, secondShare] = [1 - 0.9 ** (index + 1), 1 - 0.999 ** (index + 1)];
     const slope = gradient(sizes, network, batch, linear);
     for (const part of ['weights', 'biases'] as const)
-      for (const [l, values] of network[part].entries())
+      for (const [l, values] of network[part].entries()) {
+        const [slopes, m, v] = [slope[part][l]!, first[part][l]!, second[part][l]!];
+        const mask = part === 'weights' ? masks?.[l] : undefined;
         for (let i = 0; i < values.length; i++) {
-          if (part === 'weights' && masks !== undefined && masks[l]![i] === 0) continue;
-          let g = slope[part][l]![i]!;
+          if (mask?.[i] === 0) continue;
+          let g = slopes[i]!;
           if (part === 'weights') g += settings.l1 * Math.sign(values[i]!) + settings.l2 * values[i]!;
-          const [m, v] = [first[part][l]!, second[part][l]!];
           if (settings.optimizer === 'sgd') {
             m[i] = settings.momentum * m[i]! + g;
             values[i]! -= settings.learningRate * m[i]!;
           } else {
             m[i] = 0.9 * m[i]! + 0.1 * g;
             v[i] = 0.999 * v[i]! + 0.001 * g * g;
-            const corrected = Math.sqrt(v[i]! / (1 - 0.999 ** step)) + 1e-8;
-            values[i]! -= (settings.learningRate * (m[i]! / (1 - 0.9 ** step))) / corrected;
+            values[i]! -= (settings.learningRate * (m[i]! / firstShare)) / (Math.sqrt(v[i]! / secondShare) + 1e-8);
           }
         }
+      }
   }
   return network;
 }
