@@ -354,6 +354,10 @@ function packsOf(jobs: readonly Job[]): SweepStatus['packs'] {
   };
 }
 
+/** An index counts as failed a moment before its pod does: whoever learns of the one must learn the reason of the other. */
+export const hasFailedPods = ({ status }: Job): boolean =>
+  (status?.failed ?? 0) > 0 || countOfIndexes(status?.failedIndexes) > 0;
+
 /** `1,3-5` are four. */
 export const countOfIndexes = (text: string | undefined): number =>
   (text ?? '')

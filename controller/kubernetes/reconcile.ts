@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { decodeDefinition } from '../../sweep/definition';
 import type { DatasetShape } from '../../sweep/spec';
 import type { Cluster } from './cluster';
-import { type Action, decide, isOfPlan, type Observed } from './decide';
+import { type Action, decide, hasFailedPods, isOfPlan, type Observed } from './decide';
 import type { LedgerView } from './ledger';
 import { configMapOf, jobOf, type PodSettings } from './manifests';
 import { REVISION_LABEL } from './names';
@@ -44,7 +44,7 @@ async function observe(name: string, { cluster, ledger, shape }: World): Promise
   const plan = planOf(sweep, shape);
   const jobs = cluster.jobsOf(sweep);
   const isCurrent = (job: Job) => !('problems' in plan) && job.metadata?.labels?.[REVISION_LABEL] === plan.revision;
-  const failing = jobs.filter((job) => isCurrent(job) && (job.status?.failed ?? 0) > 0);
+  const failing = jobs.filter((job) => isCurrent(job) && hasFailedPods(job));
   const older = jobs.filter((job) => !isCurrent(job));
   const [stillOfUse, failedPods, word] = await Promise.all([
     'problems' in plan ? new Set<string>() : jobsOfUse(older, plan, cluster),

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type Action, countOfIndexes, decide, type Observed } from '../../../controller/kubernetes/decide';
+import {
+  type Action,
+  countOfIndexes,
+  decide,
+  hasFailedPods,
+  type Observed,
+} from '../../../controller/kubernetes/decide';
 import { FINALIZER, RETRY_ANNOTATION } from '../../../controller/kubernetes/names';
 import type { ConditionType, Job, PruneSweep, SweepStatus } from '../../../controller/kubernetes/resource';
 import { ended, jobOfSweep, known, observed, planOfSweep, sweepOf } from './sweeps';
@@ -455,5 +461,15 @@ describe('a list of indexes', () => {
   });
   it('may be missing', () => {
     expect(countOfIndexes(undefined)).toBe(0);
+  });
+});
+
+describe('a Job has pods whose failure is to be told', () => {
+  it.each([
+    ['once one counts', { failed: 1 }, true],
+    ['once an index counts, though the pod does not yet', { failedIndexes: '1' }, true],
+    ['not while they run or succeed', { active: 2, succeeded: 1, completedIndexes: '0', failedIndexes: '' }, false],
+  ])('%s', (_, status, isSo) => {
+    expect(hasFailedPods({ ...job, status })).toBe(isSo);
   });
 });
