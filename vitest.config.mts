@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/servers/setup.ts'],
-    // On two cores one at a time takes 33 minutes, two 20, three 22. A file may have a control plane of 1 GB.
+    // Two keep two cores busy for nine tenths of the time: 20 to 26 minutes for the 33 of one. A third would only take memory.
     maxWorkers: 2,
     testTimeout: 600_000,
     hookTimeout: 600_000,
