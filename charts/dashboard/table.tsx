@@ -1,4 +1,5 @@
 /** The comparison table: networks and recipes against remaining weights. Rows out of sight are not in the page. */
+import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { LEGEND, shadeOf } from './colour';
 import type { Marked } from './linked';
@@ -64,10 +65,23 @@ const Legend = () => (
   </ul>
 );
 
-/** The same element as before when nothing about the cell changed: most of a scrolled table has nothing new. */
-function CellView(props: { cell: LiveCell; isAtWork: boolean; isOpen: boolean; isMarked: boolean }) {
-  const { cell, isAtWork, isOpen, isMarked } = props;
-  return useMemo(() => {
+interface CellProps {
+  cell: LiveCell;
+  isAtWork: boolean;
+  isOpen: boolean;
+  isMarked: boolean;
+}
+
+/** Rendered anew when something about the cell changed: most of a scrolled table has nothing new. */
+class CellView extends Component<CellProps> {
+  // An element kept by useMemo would keep the whole table that it was first a part of: 800 MB after a minute, not 300.
+  override shouldComponentUpdate(next: CellProps): boolean {
+    const { cell, isAtWork, isOpen, isMarked } = this.props;
+    return next.cell !== cell || next.isAtWork !== isAtWork || next.isOpen !== isOpen || next.isMarked !== isMarked;
+  }
+
+  override render() {
+    const { cell, isAtWork, isOpen, isMarked } = this.props;
     const state = stateOf(cell, isAtWork);
     const label = cellLabel(cell, state);
     return (
@@ -83,7 +97,7 @@ function CellView(props: { cell: LiveCell; isAtWork: boolean; isOpen: boolean; i
         <span class="unseen">{label}</span>
       </span>
     );
-  }, [cell, isAtWork, isOpen, isMarked]);
+  }
 }
 
 export function Table(props: {
