@@ -16,20 +16,17 @@ const FLAGS = ['-trimpath', '-gcflags=all=-l'];
 const environment = (more: NodeJS.ProcessEnv = {}) => ({ ...process.env, CGO_ENABLED: '0', ...more });
 const leanly = (ldflags: readonly string[]) => `-ldflags=${['-s -w', ...ldflags].join(' ')}`;
 
+const build = (path: string, program: string, ...flags: string[]) =>
+  run('go', ['build', ...FLAGS, '-buildvcs=false', '-mod=readonly', ...flags, '-o', program, path], {
+    ...{ cwd: MODULE, env: environment(), maxBuffer: 2 ** 26 },
+  });
+
 /**
  * Of a package of the module beside this file, `.` or what go.mod pins.
  * @param says what the linker sets, by the name of the variable
  */
-export async function buildHere(
-  path: string,
-  program: string,
-  { says = {}, more = [] }: { says?: Readonly<Record<string, string>>; more?: readonly string[] } = {},
-): Promise<void> {
-  const sets = Object.entries(says).map(([name, value]) => `-X ${name}=${value}`);
-  const flags = [...FLAGS, '-buildvcs=false', '-mod=readonly', leanly(sets), ...more];
-  await run('go', ['build', ...flags, '-o', program, path], {
-    ...{ cwd: MODULE, env: environment(), maxBuffer: 2 ** 26 },
-  });
+export async function buildHere(path: string, program: string, says: Readonly<Record<string, string>>): Promise<void> {
+  await build(path, program, leanly(Object.entries(says).map(([name, value]) => `-X ${name}=${value}`)));
 }
 
 export interface Amendment {
@@ -53,7 +50,7 @@ export async function buildAmended(path: string, program: string, amendment: Ame
     writeFileSync(join(copy, file), source.replaceAll(from, to));
     writeFileSync(join(folder, 'amended.mod'), `${pins}\nreplace ${module} => ${copy}\n`);
     copyFileSync(join(MODULE, 'go.sum'), join(folder, 'amended.sum'));
-    await buildHere(path, program, { more: [`-modfile=${join(folder, 'amended.mod')}`] });
+    await build(path, program, leanly([]), `-modfile=${join(folder, 'amended.mod')}`);
   });
 }
 

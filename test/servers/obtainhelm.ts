@@ -64,11 +64,10 @@ const fromGo = (say: (line: string) => void): Source => ({
   async find(folder) {
     await run('go', ['version']);
     say('building helm from its Go module: less than a minute after Kubernetes, this once');
-    const says = {
+    await buildHere('helm.sh/helm/v3/cmd/helm', join(folder, 'helm'), {
       'helm.sh/helm/v3/internal/version.version': `v${HELM_VERSION}`,
       'helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor': KUBERNETES_MINOR,
-    };
-    await buildHere('helm.sh/helm/v3/cmd/helm', join(folder, 'helm'), { says });
+    });
     return join(folder, 'helm');
   },
 });

@@ -17,7 +17,14 @@ import {
 import { expect, onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 import { PART_LABEL, SWEEP_LABEL } from '../../../controller/kubernetes/names';
-import type { Job, PruneSweep, SweepStatus } from '../../../controller/kubernetes/resource';
+import {
+  GROUP,
+  type Job,
+  PLURAL,
+  type PruneSweep,
+  type SweepStatus,
+  VERSION,
+} from '../../../controller/kubernetes/resource';
 import { acceptSweep } from '../../../sweep/accept';
 import { gridPoints, packOf, trialsOf } from '../../../sweep/grid';
 import type { Part } from '../../../sweep/packs';
@@ -64,7 +71,7 @@ export async function startPlane(options: Parameters<typeof ControlPlane.start>[
 export class TestCluster {
   readonly config = new KubeConfig();
   private readonly core: CoreV1Api;
-  private readonly plain: CustomObjectsApi;
+  private readonly objects: CustomObjectsApi;
   private readonly ended = new AbortController();
   private readonly acted = new Set<string>();
   behave: Behaviour = (pod) => this.train(pod);
@@ -80,7 +87,7 @@ export class TestCluster {
   ) {
     this.config.loadFromFile(plane.kubeconfig);
     this.core = this.config.makeApiClient(CoreV1Api);
-    this.plain = this.config.makeApiClient(CustomObjectsApi);
+    this.objects = this.config.makeApiClient(CustomObjectsApi);
   }
 
   /** All of it but the controller, gone when the test ends. */
@@ -147,7 +154,7 @@ export class TestCluster {
 
   async apply(spec: object, name = 'test'): Promise<void> {
     const manifest = {
-      apiVersion: 'prunesweep.dev/v1alpha1',
+      apiVersion: `${GROUP}/${VERSION}`,
       kind: 'PruneSweep',
       metadata: { name, namespace: NAMESPACE },
       spec,
@@ -158,14 +165,14 @@ export class TestCluster {
 
   // Asked many times a second, and so not by kubectl, which takes 0.15 s of a core.
   async sweep(name = 'test'): Promise<PruneSweep> {
-    return this.plain.getNamespacedCustomObject({
-      ...{ group: 'prunesweep.dev', version: 'v1alpha1', plural: 'prunesweeps' },
+    return this.objects.getNamespacedCustomObject({
+      ...{ group: GROUP, version: VERSION, plural: PLURAL },
       ...{ name, namespace: NAMESPACE },
     });
   }
 
   async jobs(name = 'test'): Promise<Job[]> {
-    const { items } = await this.plain.listNamespacedCustomObject({
+    const { items } = await this.objects.listNamespacedCustomObject({
       ...{ group: 'batch', version: 'v1', plural: 'jobs' },
       ...{ namespace: NAMESPACE, labelSelector: `${SWEEP_LABEL}=${name}` },
     });

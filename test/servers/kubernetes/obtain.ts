@@ -79,7 +79,8 @@ export interface Source {
 }
 
 /** The cache's folder is another one for each set of pins: what it has suits this source tree. */
-const keptFolder = () => join(cacheFolder(), `kubernetes-${KUBERNETES}-${fingerprint(KWOK_AMENDMENT.to)}`);
+const keptFolder = () =>
+  join(cacheFolder(), `kubernetes-${KUBERNETES}-${fingerprint(...Object.values(KWOK_AMENDMENT))}`);
 
 /** Programs that somebody else put there: they may be older than what we need. */
 function foreign(name: string, place: (program: ProgramName) => string | undefined): Source {
@@ -213,12 +214,11 @@ export const fromGo = (say: (line: string) => void): Source => ({
       await part(ofModule, async () => {
         const [major, minor] = KUBERNETES.split('.');
         const said = 'k8s.io/component-base/version';
-        const says = {
+        await buildHere('.', join(folder, 'kubernetes'), {
           [`${said}.gitVersion`]: `v${KUBERNETES}`,
           [`${said}.gitMajor`]: major!,
           [`${said}.gitMinor`]: minor!,
-        };
-        await buildHere('.', join(folder, 'kubernetes'), { says });
+        });
         return keepUnderNames(join(folder, 'kubernetes'), ofModule);
       });
       const kwok = missing.filter((program) => program === 'kwok');

@@ -94,7 +94,7 @@ export function train(
   const network = widened(start);
   const [first, second] = [zerosLike(network), zerosLike(network)];
   for (const [index, batch] of batches.entries()) {
-    const [firstShare, secondShare] = [1 - 0.9 ** (index + 1), 1 - 0.999 ** (index + 1)];
+    const [firstCorrection, secondCorrection] = [1 - 0.9 ** (index + 1), 1 - 0.999 ** (index + 1)];
     const slope = gradient(sizes, network, batch, linear);
     for (const part of ['weights', 'biases'] as const)
       for (const [l, values] of network[part].entries()) {
@@ -110,7 +110,8 @@ export function train(
           } else {
             m[i] = 0.9 * m[i]! + 0.1 * g;
             v[i] = 0.999 * v[i]! + 0.001 * g * g;
-            values[i]! -= (settings.learningRate * (m[i]! / firstShare)) / (Math.sqrt(v[i]! / secondShare) + 1e-8);
+            const scale = Math.sqrt(v[i]! / secondCorrection) + 1e-8;
+            values[i]! -= (settings.learningRate * (m[i]! / firstCorrection)) / scale;
           }
         }
       }

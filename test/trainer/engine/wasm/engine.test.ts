@@ -251,11 +251,11 @@ describe('on all of MNIST', () => {
     };
     const engine = new WasmEngine(shareImages(few, test, { inputs: 784, classes: 10 }, 0, 0));
     const inOrder = Uint32Array.from({ length: 6400 }, (_, i) => i);
-    const batches = chunks(asInputs(few, inOrder), 64);
+    const settings = { ...adam, batchSize: 64 };
+    const batches = chunks(asInputs(few, inOrder), settings.batchSize);
     for (const share of [1, 0.1, 0.01]) {
       const masks = share === 1 ? undefined : randomMasks(sizes, share);
       const start = masks === undefined ? initialise(sizes, 1) : maskedParameters(initialise(sizes, 1), masks);
-      const settings = { ...adam, batchSize: 64 };
       const fit = { sizes, settings, start: fresh(sizes, start), order: () => inOrder };
       const { parameters } = engine.fit(masks === undefined ? fit : { ...fit, masks });
       expect(distance(parameters, train(sizes, start, settings, batches, masks), start)).toBeLessThan(1e-4);
