@@ -98,7 +98,7 @@ describe.runIf(hasNats)(`the memory that a pod asks for${whyNoNats}`, () => {
   it.each([
     ['a small network', [50]],
     ['a network of the article', [300, 100]],
-    ['a large one', [1200, 600]],
+    ['a large one', [2000, 1000]],
   ])('is, within 30 %%, the peak (VmHWM) of its trainer of %s', async (_, widths) => {
     const server = await NatsServer.start();
     onTestFinished(() => server.stop());
