@@ -8,8 +8,9 @@ export const hasChromium = CHROMIUM !== undefined || (process.platform === 'linu
 /** For the names of tests that need it, so that who skips them reads why. */
 export const whyNoChromium = hasChromium ? '' : ' (no Chromium for this machine; CHROMIUM=/path/to/one names one)';
 
-/** In one process Chromium would end with the first page that is closed. */
-const ARGUMENTS = carried.args.filter((argument) => argument !== '--single-process' && argument !== '--no-zygote');
-
+/**
+ * Not with the package's own arguments: they turn off what a person's browser keeps its pages apart with, and simulate a
+ * graphics card, which takes three quarters of what Chromium takes (bench/dashboard.ts).
+ */
 export const startChromium = async (): Promise<Browser> =>
-  chromium.launch({ executablePath: CHROMIUM ?? (await carried.executablePath()), args: ARGUMENTS });
+  chromium.launch({ executablePath: CHROMIUM ?? (await carried.executablePath()), args: ['--disable-gpu'] });
