@@ -3,7 +3,6 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { drawTradeoff, tradeoffOf } from '../figures/tradeoff';
 import { asImage } from './image';
 import { Parts } from './parts';
-import { useSame } from './same';
 import type { LiveCell } from './shown';
 import { TakeAway } from './takeaway';
 import { type View, viewUrl } from './view';
@@ -14,8 +13,18 @@ const MOST_NETWORKS = 8;
 /** The least time between two drawings, ms, and in drawings: one of 800 points takes 0.1 s, and leaves 1,800 elements behind. */
 const [REST, REST_IN_DRAWINGS] = [1000, 50];
 
+/** The list of before for as long as its elements are the same ones, so that what depends on it is not made again. */
+function useSame<Element>(list: readonly Element[]): readonly Element[] {
+  const kept = useRef(list);
+  const isSame = list.length === kept.current.length && list.every((element, at) => element === kept.current[at]);
+  if (!isSame) kept.current = list;
+  return kept.current;
+}
+
 export function Curve(props: {
+  /** All of the sweep, by their places, and the places of those that are shown. */
   cells: readonly LiveCell[];
+  shown: readonly number[];
   /** All of the sweep. */
   networks: readonly string[];
   /** What a person asked for; networks that were chosen are drawn all. */
@@ -34,12 +43,12 @@ export function Curve(props: {
   const drawn = useRef({ asked: '', restUntil: 0 });
   const [parts, setParts] = useState<Parts>();
   const isPart = chosen.length === 0 && networks.length > MOST_NETWORKS;
-  const measured = useMemo(() => {
+  const places = useMemo(() => {
     const names = new Set(isPart ? networks.slice(0, MOST_NETWORKS) : networks);
-    return cells.filter(({ network, mean }) => mean !== undefined && names.has(network));
-  }, [cells, networks, isPart]);
-  const shown = useSame(measured);
-  const marked = useMemo(() => cells.find(({ at }) => at === props.marked), [cells, props.marked]);
+    return props.shown.filter((at) => names.has(cells[at]!.network));
+  }, [props.shown, networks, isPart]);
+  const shown = useSame(places.map((at) => cells[at]!).filter(({ mean }) => mean !== undefined));
+  const marked = cells[props.marked ?? -1];
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry!.contentRect.width)));
     observer.observe(box.current!);

@@ -16,8 +16,9 @@ export interface Marked {
 
 export function Linked(props: {
   axes: Axes;
-  /** Those that are shown; the places of all. */
+  /** All of the sweep, by their places, and the places of those that are shown. */
   cells: readonly LiveCell[];
+  shown: readonly number[];
   /** All of the sweep. */
   networks: readonly string[];
   atWork: readonly number[];
@@ -25,7 +26,7 @@ export function Linked(props: {
   view: View;
   choose(cell: LiveCell): void;
 }) {
-  const { axes, cells, networks, atWork, view, choose } = props;
+  const { axes, cells, shown, networks, atWork, view, choose } = props;
   const open = view.cell;
   const [marked, mark] = useState<Marked>();
   const soon = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -36,9 +37,19 @@ export function Linked(props: {
   };
   return (
     <>
-      <Table axes={axes} cells={cells} atWork={atWork} open={open} marked={marked} mark={of('table')} choose={choose} />
+      <Table
+        axes={axes}
+        cells={cells}
+        shown={shown}
+        atWork={atWork}
+        open={open}
+        marked={marked}
+        mark={of('table')}
+        choose={choose}
+      />
       <Curve
         cells={cells}
+        shown={shown}
         networks={networks}
         view={view}
         marked={marked?.at ?? open}

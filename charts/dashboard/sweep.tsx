@@ -150,17 +150,17 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
   const { axes, cells, seeds, status, losses, connection } = useSweep(name, view.seeds);
   const isWaiting = axes !== undefined && seeds.join() !== view.seeds.join();
   const isPart = [networks, recipes, view.seeds].some(({ length }) => length > 0);
+  // Cells get other names only with other axes; their numbers come many times a second.
+  const names = useMemo(() => ({ networks: namesOf(cells, 'network'), recipes: namesOf(cells, 'recipe') }), [axes]);
   const shown = useMemo(
     () =>
-      cells.filter(
-        (cell) =>
-          (networks.length === 0 || networks.includes(cell.network)) &&
-          (recipes.length === 0 || recipes.includes(cell.recipe)),
+      cells.flatMap(({ at, network, recipe }) =>
+        (networks.length === 0 || networks.includes(network)) && (recipes.length === 0 || recipes.includes(recipe))
+          ? [at]
+          : [],
       ),
-    [cells, networks, recipes],
+    [axes, networks, recipes],
   );
-  // Cells get other names only with other axes.
-  const names = useMemo(() => ({ networks: namesOf(cells, 'network'), recipes: namesOf(cells, 'recipe') }), [axes]);
   const others = useOthers(name, view.with);
   const open = view.cell === undefined ? undefined : cells[view.cell];
   const base = `api/sweeps/${encodeURIComponent(name)}`;
@@ -237,7 +237,8 @@ export function SweepPage({ name, view: [view, change] }: { name: string; view: 
         <div class={`both${isWaiting ? ' waiting' : ''}`} aria-busy={isWaiting}>
           <Linked
             axes={axes}
-            cells={shown}
+            cells={cells}
+            shown={shown}
             networks={names.networks}
             atWork={status?.cellsAtWork ?? NONE}
             view={{ ...view, seeds }}

@@ -3,7 +3,6 @@ import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { LEGEND, shadeOf } from './colour';
 import type { Marked } from './linked';
-import { useSame } from './same';
 import type { Axes, LiveCell } from './shown';
 import { cellLabel, meanText, SIGNS, stateOf } from './wording';
 
@@ -36,6 +35,7 @@ export function columnsOf({ pruneRatios, remainingWeights }: Axes): Column[] {
   ];
 }
 
+/** @param cells those that are shown, filled or not */
 export function rowsOf(cells: readonly LiveCell[], columns: readonly Column[], { weights }: Axes): Row[] {
   const rows = new Map<string, Map<number, LiveCell>>();
   for (const cell of cells) {
@@ -66,43 +66,67 @@ const Legend = () => (
 );
 
 interface CellProps {
-  cell: LiveCell;
+  cell: LiveCell | undefined;
+  /** Of the whole table. */
+  row: number;
+  column: number;
+  /** By the tabulator key: one cell of the table is. */
+  isReached: boolean;
   isAtWork: boolean;
   isOpen: boolean;
   isMarked: boolean;
+  /** Told that a cell has the focus. */
+  focus(row: number, column: number, cell: LiveCell | undefined): void;
+  blur(): void;
+  point(cell: LiveCell | undefined): void;
+  leave(): void;
+  choose(cell: LiveCell): void;
 }
 
-/** Rendered anew when something about the cell changed: most of a scrolled table has nothing new. */
+/** Rendered anew when something about the cell changed: most of a table has nothing new. */
 class CellView extends Component<CellProps> {
   // An element kept by useMemo would keep the whole table that it was first a part of: 800 MB after a minute, not 300.
   override shouldComponentUpdate(next: CellProps): boolean {
-    const { cell, isAtWork, isOpen, isMarked } = this.props;
-    return next.cell !== cell || next.isAtWork !== isAtWork || next.isOpen !== isOpen || next.isMarked !== isMarked;
+    const named = ['cell', 'isReached', 'isAtWork', 'isOpen', 'isMarked'] as const;
+    return named.some((name) => next[name] !== this.props[name]);
   }
 
+  private readonly events = {
+    onFocus: () => this.props.focus(this.props.row, this.props.column, this.props.cell),
+    onBlur: () => this.props.blur(),
+    onPointerEnter: () => this.props.point(this.props.cell),
+    onPointerLeave: () => this.props.leave(),
+    onClick: () => this.props.cell !== undefined && this.props.choose(this.props.cell),
+  };
+
   override render() {
-    const { cell, isAtWork, isOpen, isMarked } = this.props;
+    const { cell, isReached, isAtWork, isOpen, isMarked } = this.props;
+    const tabIndex = isReached ? 0 : -1;
+    if (cell === undefined)
+      return <td role="gridcell" aria-label="no such cell" tabIndex={tabIndex} {...this.events} />;
     const state = stateOf(cell, isAtWork);
     const label = cellLabel(cell, state);
     return (
-      <span
-        class={`cell ${state}${isOpen ? ' open' : ''}${isMarked ? ' marked' : ''}`}
-        {...(cell.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
-        title={label}
-      >
-        <span aria-hidden="true">
-          {SIGNS[state]} {cell.mean === undefined ? '' : meanText(cell)}
+      <td role="gridcell" aria-label={label} title={label} tabIndex={tabIndex} {...this.events}>
+        <span
+          class={`cell ${state}${isOpen ? ' open' : ''}${isMarked ? ' marked' : ''}`}
+          {...(cell.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
+        >
+          <span>
+            {SIGNS[state]} {cell.mean === undefined ? '' : meanText(cell)}
+          </span>
+          <small>{state === 'complete' ? '' : `${cell.n} of ${cell.N}`}</small>
         </span>
-        <small aria-hidden="true">{state === 'complete' ? '' : `${cell.n} of ${cell.N}`}</small>
-        <span class="unseen">{label}</span>
-      </span>
+      </td>
     );
   }
 }
 
 export function Table(props: {
   axes: Axes;
+  /** All of the sweep, by their places, and the places of those that are shown. */
   cells: readonly LiveCell[];
+  shown: readonly number[];
   atWork: readonly number[];
   open: number | undefined;
   marked: Marked | undefined;
@@ -110,22 +134,23 @@ export function Table(props: {
   mark(cell: LiveCell | undefined): void;
   choose(cell: LiveCell): void;
 }) {
-  const { axes, cells, open, marked, mark, choose } = props;
+  const { axes, cells, shown, open, marked, mark, choose } = props;
   const columns = useMemo(() => columnsOf(axes), [axes]);
   // Numbers come many times a second; which cells there are changes seldom.
-  const places = useSame(cells.map(({ at }) => at));
-  const rows = useMemo(() => rowsOf(cells, columns, axes), [places, columns, axes]);
-  const cellAt = useMemo(() => {
-    const found: (LiveCell | undefined)[] = [];
-    for (const cell of cells) found[cell.at] = cell;
-    return found;
-  }, [cells]);
+  const rows = useMemo(() => {
+    const some = shown.map((at) => cells[at]!);
+    return rowsOf(some, columns, axes);
+  }, [shown, columns, axes]);
   const atWork = useMemo(() => new Set(props.atWork), [props.atWork]);
   const box = useRef<HTMLDivElement>(null);
-  const [seen, setSeen] = useState({ top: 0, height: 600 });
+  const [seen, setSeen] = useState({ top: 0, count: 15 });
   const [active, setActive] = useState<[number, number]>([0, 0]);
   const isMoved = useRef(false);
-  const look = () => setSeen({ top: box.current!.scrollTop, height: box.current!.clientHeight });
+  const look = () => {
+    const { scrollTop, clientHeight } = box.current!;
+    const next = { top: Math.floor(scrollTop / ROW), count: Math.ceil(clientHeight / ROW) + 1 };
+    setSeen((last) => (last.top === next.top && last.count === next.count ? last : next));
+  };
   useEffect(() => {
     const observer = new ResizeObserver(look);
     observer.observe(box.current!);
@@ -138,10 +163,14 @@ export function Table(props: {
     box.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
   }, [active]);
 
-  const first = Math.max(0, Math.floor(seen.top / ROW) - SPARE);
-  const last = Math.min(rows.length, Math.ceil((seen.top + seen.height) / ROW) + SPARE);
+  const first = Math.max(0, seen.top - SPARE);
+  const last = Math.min(rows.length, seen.top + seen.count + SPARE);
   const row = Math.min(active[0], rows.length - 1);
   const column = Math.min(active[1], columns.length - 1);
+  useLayoutEffect(() => {
+    // A row that went out of sight left its elements, and the focus, to another.
+    if (row < first || row >= last) box.current!.querySelector<HTMLElement>('td:focus')?.blur();
+  }, [first, last]);
   // What the keyboard is at stays in reach, be it out of sight.
   const tabRow = row >= first && row < last ? row : first;
 
@@ -186,14 +215,24 @@ export function Table(props: {
   }, [open]);
 
   const focused = useRef<LiveCell | undefined>(undefined);
+  const focus = (row: number, column: number, cell: LiveCell | undefined) => {
+    setActive([row, column]);
+    focused.current = cell;
+    mark(cell);
+  };
+  const blur = () => {
+    focused.current = undefined;
+    mark(undefined);
+  };
+  const leave = () => mark(focused.current);
   const move = (event: KeyboardEvent) => {
     const [row, column] = at.current;
-    const page = Math.max(1, Math.floor(seen.height / ROW) - 2);
+    const page = Math.max(1, seen.count - 4);
     const steps: Record<string, [number, number]> = {
       ...{ ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] },
       ...{ PageUp: [-page, 0], PageDown: [page, 0], Home: [0, -columns.length], End: [0, columns.length] },
     };
-    const cell = cellAt[rows[row]?.places[column] ?? -1];
+    const cell = cells[rows[row]?.places[column] ?? -1];
     if ((event.key === 'Enter' || event.key === ' ') && cell !== undefined) {
       event.preventDefault();
       choose(cell);
@@ -226,44 +265,29 @@ export function Table(props: {
           <tbody>
             {first > 0 && <tr role="presentation" class="gap" style={{ height: `${first * ROW}px` }} />}
             {rows.slice(first, last).map(({ network, recipe, places }, index) => (
-              <tr key={`${network} ${recipe}`} aria-rowindex={first + index + 2}>
+              // A row that comes into sight takes the elements of one that went: new ones are waste by the thousand.
+              <tr key={(first + index) % (seen.count + 2 * SPARE)} aria-rowindex={first + index + 2}>
                 <th scope="row">
                   {network}
                   <small>{recipe}</small>
                 </th>
-                {places.map((place, at) => {
-                  const cell = place === undefined ? undefined : cellAt[place];
-                  return (
-                    <td
-                      role="gridcell"
-                      key={at}
-                      tabIndex={first + index === tabRow && at === column ? 0 : -1}
-                      onFocus={() => {
-                        setActive([first + index, at]);
-                        focused.current = cell;
-                        mark(cell);
-                      }}
-                      onBlur={() => {
-                        focused.current = undefined;
-                        mark(undefined);
-                      }}
-                      onPointerEnter={() => mark(cell)}
-                      onPointerLeave={() => mark(focused.current)}
-                      onClick={() => cell !== undefined && choose(cell)}
-                    >
-                      {cell === undefined ? (
-                        <span class="unseen">no such cell</span>
-                      ) : (
-                        <CellView
-                          cell={cell}
-                          isAtWork={atWork.has(cell.at)}
-                          isOpen={cell.at === open}
-                          isMarked={cell.at === marked?.at}
-                        />
-                      )}
-                    </td>
-                  );
-                })}
+                {places.map((place, at) => (
+                  <CellView
+                    key={at}
+                    cell={place === undefined ? undefined : cells[place]}
+                    row={first + index}
+                    column={at}
+                    isReached={first + index === tabRow && at === column}
+                    isAtWork={place !== undefined && atWork.has(place)}
+                    isOpen={place !== undefined && place === open}
+                    isMarked={place !== undefined && place === marked?.at}
+                    focus={focus}
+                    blur={blur}
+                    point={mark}
+                    leave={leave}
+                    choose={choose}
+                  />
+                ))}
               </tr>
             ))}
             {last < rows.length && (

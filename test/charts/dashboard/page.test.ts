@@ -168,7 +168,7 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     expect(await page.getByText('Seeds: 2', { exact: true }).count()).toBe(1);
     for (const cell of cells.slice(0, 4)) expect(await shown()).toContain(await accuracyOf(2, cell));
     await expect.poll(() => picture.textContent()).toContain('One seed: there is no interval.');
-    expect(await cellOf(page, 0).textContent()).toContain('1 of 1 trials');
+    expect(await cellOf(page, 0).getAttribute('aria-label')).toContain('1 of 1 trials');
     await choose(page, 'Recipes', 'magnitude/global/masked/iterative');
     await choose(page, 'Networks', '8');
     await choose(page, 'Networks', '12-6');
@@ -210,7 +210,7 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     await expect.poll(() => markedCell.count()).toBe(1);
     expect(await markedCell.textContent()).toBe(await cellOf(page, 5).textContent());
     const words = await page.getByRole('region', { name: 'Curve' }).textContent();
-    expect(words).toContain(await markedCell.locator('.unseen').textContent());
+    expect(words).toContain(await markedCell.getAttribute('aria-label'));
     await page.mouse.click(x, y);
     await page.getByRole('complementary', { name: 'Cell' }).waitFor();
     expect(page.url()).toContain('cell=5');
@@ -249,6 +249,44 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     run.write(0, 1);
     await page.getByText('✓ complete').waitFor();
     await expect.poll(drawings, { timeout: 10_000 }).toBe(1);
+    await page.close();
+  });
+
+  it('has the rows in sight alone in the page, each with its own cells, and no focus on what is out of sight', async () => {
+    const hiddenWidths = Array.from({ length: 300 }, (_, at) => [at + 1]);
+    const run = new MadeUpRun(join(temporaryFolder(), 'out'), { hiddenWidths, pruneRatios: [0, 0.5], seeds: 1 });
+    run.write(0, 600);
+    const { url } = await serve(run.folder);
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await page.goto(`${url}/?sweep=test`);
+    await cellOf(page, 0).focus();
+    const grid = page.getByRole('grid', { name: 'Test accuracy, percent' });
+    expect(await grid.getAttribute('aria-rowcount')).toBe('301');
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? 'none');
+    /** Networks by their rows' places, and the first words of their cells. */
+    const rows = () =>
+      grid.locator('tbody tr[aria-rowindex]').evaluateAll((all) =>
+        all.map((row) => ({
+          place: Number(row.getAttribute('aria-rowindex')) - 1,
+          network: row.querySelector('th')!.firstChild!.textContent,
+          cells: [...row.querySelectorAll('td')].map((cell) => cell.getAttribute('aria-label')!.split(',')[0]),
+        })),
+      );
+    let last = '1';
+    for (let pages = 0; pages < 4; pages++) {
+      await page.keyboard.press('PageDown');
+      await expect.poll(async () => (await focused()).split(',')[0]).not.toBe(last);
+      [last] = (await focused()).split(',') as [string];
+      const shown = await rows();
+      expect(shown.length).toBeLessThan(40);
+      expect(shown.map(({ place }) => `${place}`)).toContain(last);
+      for (const { place, network, cells } of shown)
+        expect({ network, cells }).toEqual({ network: `${place}`, cells: [`${place}`, `${place}`] });
+    }
+    await page.locator('.scroll').hover();
+    await page.mouse.wheel(0, 5000);
+    await expect.poll(async () => (await rows())[0]!.place).toBeGreaterThan(Number(last));
+    expect(await focused()).toBe('none');
     await page.close();
   });
 
@@ -432,7 +470,7 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     const query = 'network=8&recipe=magnitude/global/masked/iterative&seed=1';
     const { trials } = await (await fetch(`${place.url}/api/sweeps/test/trials?${query}`)).json();
     await expect.poll(() => cellOf(page, 0).textContent()).toContain((100 * trials[0].accuracy).toFixed(2));
-    expect(await cellOf(page, 0).textContent()).toContain('1 of 1 trials');
+    expect(await cellOf(page, 0).getAttribute('aria-label')).toContain('1 of 1 trials');
     await cellOf(page, 2).click();
     await page.getByText('Surviving weights of each input pixel').waitFor();
     const [download] = await Promise.all([
