@@ -224,7 +224,7 @@ export async function benchDashboard(): Promise<void> {
     const url = `${aggregator.api}/?sweep=${SWEEP.metadata.name}`;
     const table = await (await fetch(`${aggregator.api}/api/sweeps/${SWEEP.metadata.name}/table.json`)).text();
 
-    const own = await firstPaints(browser, url, '[role=gridcell] [style]');
+    const own = await firstPaints(browser, url, '[role=gridcell][style]');
     log(`first useful paint of ${SWEEP.spec.hiddenWidths.length * 100} cells: ${spread(own, 0)} ms`);
     const tensorboard = await startTensorboard(table, folder);
     const theirs = await firstPaints(browser, tensorboard.url, 'line-chart svg path, line-chart canvas').finally(() =>
@@ -234,7 +234,7 @@ export async function benchDashboard(): Promise<void> {
 
     const page = await browser.newPage({ viewport: VIEWPORT });
     await page.goto(url);
-    await page.locator('[role=gridcell] [style]').first().waitFor();
+    await page.locator('[role=gridcell][style]').first().waitFor();
     const still = [];
     for (let run = 0; run < RUNS; run++) still.push(await scrolling(page));
     const frames = still.map((one) => one.frames);

@@ -36,7 +36,7 @@ const SETTINGS: FitSettings = {
 };
 /** For the accuracies of whole lineages. */
 const SPEC = {
-  ...{ hiddenWidths: [[300, 100]], pruneRatios: [0, 0.95, 0.99], seeds: 5 },
+  ...{ hiddenWidths: [[300, 100]], pruneRatios: [0, 0.95, 0.99], seeds: 20 },
   ...{ training: { epochs: 6 }, retraining: { epochs: 3 } },
 };
 

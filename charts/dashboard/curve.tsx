@@ -11,7 +11,7 @@ import { cellLabel, stateOf } from './wording';
 /** When none was chosen; more lines than colours are hard to tell apart. */
 const MOST_NETWORKS = 8;
 /** The least time between two drawings, ms, and in drawings: one of 800 points takes 0.1 s, and leaves 1,800 elements behind. */
-const [REST, REST_IN_DRAWINGS] = [1000, 50];
+const [REST, REST_IN_DRAWINGS] = [1000, 100];
 
 /** The list of before for as long as its elements are the same ones, so that what depends on it is not made again. */
 function useSame<Element>(list: readonly Element[]): readonly Element[] {

@@ -65,16 +65,17 @@ const Legend = () => (
   </ul>
 );
 
-interface CellProps {
-  cell: LiveCell | undefined;
-  /** Of the whole table. */
-  row: number;
-  column: number;
-  /** By the tabulator key: one cell of the table is. */
-  isReached: boolean;
-  isAtWork: boolean;
-  isOpen: boolean;
-  isMarked: boolean;
+interface RowProps {
+  row: Row;
+  /** Its place in the whole table. */
+  at: number;
+  /** All of the sweep, by their places. */
+  cells: readonly LiveCell[];
+  atWork: ReadonlySet<number>;
+  open: number | undefined;
+  marked: number | undefined;
+  /** The column that the tabulator key leads to, if it is in this row. */
+  reached: number | undefined;
   /** Told that a cell has the focus. */
   focus(row: number, column: number, cell: LiveCell | undefined): void;
   blur(): void;
@@ -83,41 +84,59 @@ interface CellProps {
   choose(cell: LiveCell): void;
 }
 
-/** Rendered anew when something about the cell changed: most of a table has nothing new. */
-class CellView extends Component<CellProps> {
-  // An element kept by useMemo would keep the whole table that it was first a part of: 800 MB after a minute, not 300.
-  override shouldComponentUpdate(next: CellProps): boolean {
-    const named = ['cell', 'isReached', 'isAtWork', 'isOpen', 'isMarked'] as const;
-    return named.some((name) => next[name] !== this.props[name]);
+/**
+ * Rendered anew when something in it changed: an event changes a few rows, and what is made in vain is waste. Elements kept by
+ * useMemo would not do: they keep the whole table that they were first a part of, 800 MB after a minute.
+ */
+class RowView extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const now = this.props;
+    if (next.row !== now.row || next.at !== now.at || next.reached !== now.reached) return true;
+    return next.row.places.some(
+      (place) =>
+        place !== undefined &&
+        (next.cells[place] !== now.cells[place] ||
+          next.atWork.has(place) !== now.atWork.has(place) ||
+          (next.open === place) !== (now.open === place) ||
+          (next.marked === place) !== (now.marked === place)),
+    );
   }
 
-  private readonly events = {
-    onFocus: () => this.props.focus(this.props.row, this.props.column, this.props.cell),
-    onBlur: () => this.props.blur(),
-    onPointerEnter: () => this.props.point(this.props.cell),
-    onPointerLeave: () => this.props.leave(),
-    onClick: () => this.props.cell !== undefined && this.props.choose(this.props.cell),
-  };
-
+  // What is told is of the moment, not of when the row was rendered: hence this.props in the handlers.
   override render() {
-    const { cell, isReached, isAtWork, isOpen, isMarked } = this.props;
-    const tabIndex = isReached ? 0 : -1;
-    if (cell === undefined)
-      return <td role="gridcell" aria-label="no such cell" tabIndex={tabIndex} {...this.events} />;
-    const state = stateOf(cell, isAtWork);
-    const label = cellLabel(cell, state);
+    const { row, at, cells, atWork, open, marked, reached } = this.props;
     return (
-      <td role="gridcell" aria-label={label} title={label} tabIndex={tabIndex} {...this.events}>
-        <span
-          class={`cell ${state}${isOpen ? ' open' : ''}${isMarked ? ' marked' : ''}`}
-          {...(cell.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
-        >
-          <span>
-            {SIGNS[state]} {cell.mean === undefined ? '' : meanText(cell)}
-          </span>
-          <small>{state === 'complete' ? '' : `${cell.n} of ${cell.N}`}</small>
-        </span>
-      </td>
+      <tr aria-rowindex={at + 2}>
+        <th scope="row">
+          {row.network}
+          <small>{row.recipe}</small>
+        </th>
+        {row.places.map((place, column) => {
+          const cell = place === undefined ? undefined : cells[place];
+          const state = cell && stateOf(cell, atWork.has(cell.at));
+          const label = cell === undefined ? 'no such cell' : cellLabel(cell, state!);
+          const isAt = (other: number | undefined) => cell !== undefined && cell.at === other;
+          return (
+            <td
+              role="gridcell"
+              key={column}
+              class={`cell ${state ?? 'none'}${isAt(open) ? ' open' : ''}${isAt(marked) ? ' marked' : ''}`}
+              {...(cell?.mean === undefined ? {} : { style: shadeOf(cell.mean) })}
+              aria-label={label}
+              title={label}
+              tabIndex={column === reached ? 0 : -1}
+              onFocus={() => this.props.focus(at, column, cell)}
+              onBlur={() => this.props.blur()}
+              onPointerEnter={() => this.props.point(cell)}
+              onPointerLeave={() => this.props.leave()}
+              onClick={() => cell !== undefined && this.props.choose(cell)}
+            >
+              {cell !== undefined && `${SIGNS[state!]} ${cell.mean === undefined ? '' : meanText(cell)}`}
+              {cell !== undefined && state !== 'complete' && <small>{`${cell.n} of ${cell.N}`}</small>}
+            </td>
+          );
+        })}
+      </tr>
     );
   }
 }
@@ -201,7 +220,7 @@ export function Table(props: {
     if (place !== undefined) showRow(place[0]);
   }, [pointedAt]);
   useEffect(() => {
-    const [view, cell] = [box.current!, box.current!.querySelector<HTMLElement>('td:has(.marked)')];
+    const [view, cell] = [box.current!, box.current!.querySelector<HTMLElement>('td.marked')];
     if (pointedAt === undefined || cell === null) return;
     const name = (cell.parentElement!.firstElementChild as HTMLElement).offsetWidth;
     const [left, right] = [cell.offsetLeft - name, cell.offsetLeft + cell.offsetWidth - view.clientWidth];
@@ -264,31 +283,23 @@ export function Table(props: {
           </thead>
           <tbody>
             {first > 0 && <tr role="presentation" class="gap" style={{ height: `${first * ROW}px` }} />}
-            {rows.slice(first, last).map(({ network, recipe, places }, index) => (
-              // A row that comes into sight takes the elements of one that went: new ones are waste by the thousand.
-              <tr key={(first + index) % (seen.count + 2 * SPARE)} aria-rowindex={first + index + 2}>
-                <th scope="row">
-                  {network}
-                  <small>{recipe}</small>
-                </th>
-                {places.map((place, at) => (
-                  <CellView
-                    key={at}
-                    cell={place === undefined ? undefined : cells[place]}
-                    row={first + index}
-                    column={at}
-                    isReached={first + index === tabRow && at === column}
-                    isAtWork={place !== undefined && atWork.has(place)}
-                    isOpen={place !== undefined && place === open}
-                    isMarked={place !== undefined && place === marked?.at}
-                    focus={focus}
-                    blur={blur}
-                    point={mark}
-                    leave={leave}
-                    choose={choose}
-                  />
-                ))}
-              </tr>
+            {rows.slice(first, last).map((row, index) => (
+              <RowView
+                // A row that comes into sight takes the elements of one that went: new ones are waste by the thousand.
+                key={(first + index) % (seen.count + 2 * SPARE)}
+                row={row}
+                at={first + index}
+                cells={cells}
+                atWork={atWork}
+                open={open}
+                marked={marked?.at}
+                reached={first + index === tabRow ? column : undefined}
+                focus={focus}
+                blur={blur}
+                point={mark}
+                leave={leave}
+                choose={choose}
+              />
             ))}
             {last < rows.length && (
               <tr role="presentation" class="gap" style={{ height: `${(rows.length - last) * ROW}px` }} />

@@ -197,7 +197,7 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     const picture = page.getByRole('img', { name: /Test error/ });
     await picture.waitFor();
     const marked = picture.locator('.part.marked');
-    const markedCell = page.locator('td:has(.marked)');
+    const markedCell = page.locator('td.marked');
     await cellOf(page, 5).hover();
     // A band, a line and a point.
     await expect.poll(() => marked.count()).toBe(3);
