@@ -47,7 +47,7 @@ export function Curve(props: {
     const names = new Set(isPart ? networks.slice(0, MOST_NETWORKS) : networks);
     return props.shown.filter((at) => names.has(cells[at]!.network));
   }, [props.shown, networks, isPart]);
-  const shown = useSame(places.map((at) => cells[at]!).filter(({ mean }) => mean !== undefined));
+  const measured = useSame(places.map((at) => cells[at]!).filter(({ mean }) => mean !== undefined));
   const marked = cells[props.marked ?? -1];
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry!.contentRect.width)));
@@ -59,15 +59,15 @@ export function Curve(props: {
     const timer = setTimeout(
       () => {
         const began = performance.now();
-        const { rows, note } = tradeoffOf(shown);
+        const { rows, note } = tradeoffOf(measured);
         const figure = { rows: published ? rows : rows.filter(({ recipe }) => recipe !== 'published'), note };
-        if (shown.length === 0) {
+        if (measured.length === 0) {
           box.current!.replaceChildren('Nothing is measured yet.');
           return setParts(undefined);
         }
         const picture = drawTradeoff(figure, { document, width });
         box.current!.replaceChildren(picture);
-        setParts(new Parts(picture, shown));
+        setParts(new Parts(picture, measured));
         asImage(picture, 'Test error against remaining weights; the table has the same numbers');
         const now = performance.now();
         drawn.current = { asked, restUntil: now + Math.max(REST, REST_IN_DRAWINGS * (now - began)) };
@@ -76,7 +76,7 @@ export function Curve(props: {
       drawn.current.asked === asked ? Math.max(0, drawn.current.restUntil - performance.now()) : 0,
     );
     return () => clearTimeout(timer);
-  }, [shown, asked, width]);
+  }, [measured, asked, width]);
   useEffect(() => parts?.mark(marked), [parts, marked]);
   // What is pointed at is looked up in the picture of the moment.
   const current = useRef(props);

@@ -512,6 +512,16 @@ describe.runIf(hasChromium)(`the dashboard${whyNoChromium}`, () => {
     const page = await open('/?sweep=test');
     await page.getByText('✕ failed').first().waitFor();
     expect(await cellOf(page, 0).textContent()).toContain('✕');
+    // The focus is seen on it, whatever else its outline says.
+    await cellOf(page, 0).focus();
+    await page.mouse.move(0, 0);
+    const outline = () => cellOf(page, 0).evaluate((cell) => getComputedStyle(cell).outlineColor);
+    expect(await outline()).toBe(
+      await page
+        .getByRole('link')
+        .first()
+        .evaluate((link) => getComputedStyle(link).color),
+    );
     await cellOf(page, 0).click();
     await page.getByText(`prunesweep run ${out}/sweep.yaml --out ${out}`).waitFor();
     expect(await page.locator('.drawer').textContent()).toMatch(/failed: /);
