@@ -15,7 +15,7 @@ import { loadDataset } from '../trainer/data/dataset';
 import type { Fit, FitSettings } from '../trainer/engine/engine';
 import { TfjsEngine, unwrapped } from '../trainer/engine/tfjs';
 import { askTfjs } from '../trainer/engine/tfjs/ask';
-import { loadTfjs, quietTensorFlow } from '../trainer/engine/tfjs/binding';
+import { configureTensorFlow, loadTfjs } from '../trainer/engine/tfjs/binding';
 import { WasmEngine } from '../trainer/engine/wasm';
 import { initialise } from '../trainer/initialise';
 import { networkBytes } from '../trainer/kept';
@@ -29,6 +29,8 @@ const SIZES = [784, 300, 100, 10];
 const ROUNDS = 5;
 /** Networks in one tensor. */
 const TOGETHER = { cpu: [1, 2, 4, 8, 16], gpu: [1, 8, 32, 128, 256] };
+/** A tensor of networks of which half are narrow, and padded to the width of the others; apart, each half is a tensor of its own. */
+const [NARROW, PADDED] = [[784, 150, 100, 10], 8];
 /** Epochs of a call; the last is timed, as it goes on within a longer training. */
 const EPOCHS = 2;
 const SETTINGS: FitSettings = {
@@ -36,7 +38,7 @@ const SETTINGS: FitSettings = {
 };
 /** For the accuracies of whole lineages. */
 const SPEC = {
-  ...{ hiddenWidths: [[300, 100]], pruneRatios: [0, 0.95, 0.99], seeds: 20 },
+  ...{ hiddenWidths: [[300, 100]], pruneRatios: [0, 0.95, 0.99], seeds: 60 },
   ...{ training: { epochs: 6 }, retraining: { epochs: 3 } },
 };
 
@@ -44,19 +46,19 @@ const log = (line: string) => process.stdout.write(`${line}\n`);
 
 const images = loadDataset({ name: 'mnist', validation: 0 });
 
-const fitOf = (seed: number, onEpoch: NonNullable<Fit['onEpoch']>): Fit => ({
-  ...{ sizes: SIZES, settings: SETTINGS },
-  start: { parameters: initialise(SIZES, seed), first: zeroParameters(SIZES), second: zeroParameters(SIZES), epoch: 0 },
+const fitOf = (sizes: readonly number[], seed: number, onEpoch: NonNullable<Fit['onEpoch']>): Fit => ({
+  ...{ sizes, settings: SETTINGS },
+  start: { parameters: initialise(sizes, seed), first: zeroParameters(sizes), second: zeroParameters(sizes), epoch: 0 },
   order: (epoch) => new RandomStream(seed, 'order', epoch).permutation(images.subsets.train.count),
   onEpoch,
 });
 
 /** @returns of the last epoch: seconds of all networks together, and the loss of the first */
-function lastEpoch(train: (fits: Fit[]) => void, networks: number): { seconds: number; loss: number } {
+function lastEpoch(train: (fits: Fit[]) => void, networks: number, sizes: readonly number[] = SIZES) {
   const ends: number[] = [];
   const losses: number[] = [];
   const fits = Array.from({ length: networks }, (_, place) =>
-    fitOf(place + 1, ({ epoch, loss }) => {
+    fitOf(sizes, place + 1, ({ epoch, loss }) => {
       ends[epoch] = performance.now();
       if (place === 0) losses[epoch] = loss;
     }),
@@ -108,8 +110,8 @@ export async function benchTfjs(): Promise<void> {
   if (tfjs === undefined) throw new UnavailableError(whyNone);
   if (wantsGpu && !tfjs.isOnGpu) throw new UnavailableError(`--gpu: there is no GPU that works: ${whyNoGpu}`);
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'inherit' });
-  quietTensorFlow();
-  const together = TOGETHER[wantsGpu ? 'gpu' : 'cpu'];
+  configureTensorFlow();
+  const counts = TOGETHER[wantsGpu ? 'gpu' : 'cpu'];
   const engine = new TfjsEngine(images, loadTfjs([tfjs.path]).backend().binding);
   const wasm = new WasmEngine(images);
   const folder = mkdtempSync(join(tmpdir(), 'prunesweep-bench-'));
@@ -118,12 +120,14 @@ export async function benchTfjs(): Promise<void> {
     const start = join(folder, 'start.npz');
     writeFileSync(start, networkBytes(initialise(SIZES, 1), SIZES));
     if (!wantsGpu) await peer.ask({ do: 'load', key: 'start', file: start, masked: false });
-    const own = new Map<number, number[]>(together.map((networks) => [networks, []]));
-    const theirs = new Map<number, number[]>((wantsGpu ? together : [1]).map((networks) => [networks, []]));
+    const own = new Map<number, number[]>(counts.map((networks) => [networks, []]));
+    const theirs = new Map<number, number[]>((wantsGpu ? counts : [1]).map((networks) => [networks, []]));
+    const trainTogether = (fits: Fit[]) => engine.fitTogether(fits).forEach(unwrapped);
     const ofWasm: number[] = [];
+    const apart: number[] = [];
     for (let round = 0; round <= ROUNDS; round++) {
-      for (const networks of together) {
-        const { seconds, loss } = lastEpoch((fits) => engine.fitTogether(fits).forEach(unwrapped), networks);
+      for (const networks of counts) {
+        const { seconds, loss } = lastEpoch(trainTogether, networks);
         // The first round is not counted.
         if (round > 0) own.get(networks)!.push(seconds / networks);
         const peers = theirs.get(networks);
@@ -134,7 +138,10 @@ export async function benchTfjs(): Promise<void> {
         if (round === EPOCHS - 1) compareLosses(loss, their.loss!, peer.name);
       }
       const { seconds } = lastEpoch(([fit]) => void wasm.fit(fit!), 1);
-      if (round > 0) ofWasm.push(seconds);
+      const halves = [NARROW, SIZES].map((sizes) => lastEpoch(trainTogether, PADDED / 2, sizes).seconds);
+      if (round === 0) continue;
+      ofWasm.push(seconds);
+      apart.push((halves[0]! + halves[1]!) / PADDED);
     }
     const name = wantsGpu ? 'PyTorch vmap' : 'Keras';
     log(`seconds a network and epoch of 300-100, ${wantsGpu ? tfjs.versions.device : `${cpus().length} cores`}`);
@@ -143,6 +150,7 @@ export async function benchTfjs(): Promise<void> {
       const beside = peers === undefined ? '' : `  ${name} ${spread(peers)}`;
       log(`${String(networks).padStart(4)} in one tensor  ${spread(times)}${beside}`);
     }
+    log(`${PADDED / 2}, and ${PADDED / 2} of 150-100 ${spread(apart)}`);
     log(`wasm, one core      ${spread(ofWasm)}`);
     const medians = [...own].map(([, times]) => median(times));
     const [single, best] = [medians[0]!, Math.min(...medians)];
@@ -155,7 +163,8 @@ export async function benchTfjs(): Promise<void> {
     log(
       JSON.stringify({
         batched_vs_single: Number((single / best).toFixed(2)),
-        networks_in_the_fastest_tensor: together[medians.indexOf(best)],
+        networks_in_the_fastest_tensor: counts[medians.indexOf(best)],
+        padded_vs_apart: Number((median(apart) / median(own.get(PADDED)!)).toFixed(2)),
         [wantsGpu ? 'vs_torch_vmap' : 'vs_keras']: Number(
           (median(theirs.get(most)!) / median(own.get(most)!)).toFixed(2),
         ),

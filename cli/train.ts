@@ -11,7 +11,7 @@ import type { Lineage, Trial } from '../sweep/trial';
 import { loadDataset } from '../trainer/data/dataset';
 import type { SharedImages } from '../trainer/data/images';
 import { type ChosenEngine, lineagesPerEngine } from '../trainer/engine/choose';
-import { quietTensorFlow } from '../trainer/engine/tfjs/binding';
+import { configureTensorFlow } from '../trainer/engine/tfjs/binding';
 import { HAS_FUSED_MULTIPLY_ADD } from '../trainer/engine/wasm/machine';
 import { networkPath } from '../trainer/kept';
 import { dataSize, lineageSeconds } from '../trainer/work';
@@ -63,7 +63,7 @@ export async function train(training: Training): Promise<number> {
   // A process has one TensorFlow, and that takes all cores.
   const together =
     engine.tfjs === undefined ? 1 : Math.min(work.length, lineagesPerEngine(engine.tfjs, work, sweep.spec));
-  if (engine.tfjs !== undefined) quietTensorFlow();
+  if (engine.tfjs !== undefined) configureTensorFlow();
   const workers = engine.tfjs === undefined ? Math.min(training.workers, work.length) : 1;
   status.say(
     `${sweep.metadata.name}: ${total} trials, ${recorded.size} recorded, ${work.length} of ${lineages.length} lineages to work on with ${workers} ${workers === 1 ? 'worker' : 'workers'}${together > 1 ? `, ${together} together` : ''}`,

@@ -1,6 +1,6 @@
 /** TensorFlow for Node, as the run obtained it. */
 import { inject } from 'vitest';
-import { loadTfjs } from '../../trainer/engine/tfjs/binding';
+import { configureTensorFlow, loadTfjs } from '../../trainer/engine/tfjs/binding';
 
 const tfjs = inject('tfjs');
 export const hasTfjs = 'path' in tfjs;
@@ -9,5 +9,7 @@ export const whyNoTfjs = 'missing' in tfjs ? ` (${tfjs.missing})` : '';
 
 export function tfjsBinding() {
   if (!('path' in tfjs)) throw new Error(tfjs.missing);
+  // As trainers do; a test file has a process of its own.
+  configureTensorFlow();
   return loadTfjs([tfjs.path]).backend().binding;
 }

@@ -19,10 +19,6 @@ export class ImageStore {
     private readonly images: SharedImages,
   ) {}
 
-  count(name: SubsetName): number {
-    return this.subset(name).count;
-  }
-
   get(name: SubsetName): DeviceImages {
     const known = this.known.get(name);
     if (known !== undefined) return known;
