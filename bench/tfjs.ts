@@ -110,12 +110,13 @@ export async function benchTfjs(): Promise<void> {
   if (tfjs === undefined) throw new UnavailableError(whyNone);
   if (wantsGpu && !tfjs.isOnGpu) throw new UnavailableError(`--gpu: there is no GPU that works: ${whyNoGpu}`);
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'inherit' });
+  // Before TensorFlow is configured: Keras is to have its own settings.
+  const peer: Peer = wantsGpu ? torchVmapPeer(SIZES) : kerasPeer();
   configureTensorFlow();
   const counts = TOGETHER[wantsGpu ? 'gpu' : 'cpu'];
   const engine = new TfjsEngine(images, loadTfjs([tfjs.path]).backend().binding);
   const wasm = new WasmEngine(images);
   const folder = mkdtempSync(join(tmpdir(), 'prunesweep-bench-'));
-  const peer: Peer = wantsGpu ? torchVmapPeer(SIZES) : kerasPeer();
   try {
     const start = join(folder, 'start.npz');
     writeFileSync(start, networkBytes(initialise(SIZES, 1), SIZES));
